@@ -1,0 +1,242 @@
+//! The configuration as used: every value valid, every glob compiled. Only [`super::load`] makes one.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use crate::{arrival::Name, globs::Selection};
+
+/// A whole, valid configuration.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Part of every event id.
+    pub instance: Instance,
+    /// At least one.
+    pub watches: Vec<Watch>,
+    /// At least one.
+    pub endpoints: Vec<Endpoint>,
+    /// Where the journal lives and how large it may grow.
+    pub state: State,
+    /// How long in-flight requests may take after SIGTERM.
+    pub drain: Duration,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// Where the instance id comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Instance {
+    /// Derived from `/etc/machine-id`, or random where there is none; kept in the state directory.
+    Auto,
+    /// Given by the operator.
+    Given(String),
+}
+
+/// One watched directory.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// Part of every event id.
+    pub name: Name,
+    /// Absolute.
+    pub path: PathBuf,
+    /// Where its arrivals are announced; each is defined.
+    pub endpoints: Vec<Name>,
+    /// Whether subdirectories are watched.
+    pub recursive: bool,
+    /// How many directories deep.
+    pub max_depth: usize,
+    /// Which names count.
+    pub selection: Selection,
+    /// Smaller files are ignored, in bytes.
+    pub size_min: u64,
+    /// Larger files are ignored, in bytes.
+    pub size_max: Option<u64>,
+    /// How long a file must stay unchanged.
+    pub quiet: Duration,
+    /// Whether the lease probe may be used where the file system supports it.
+    pub writer_detection: bool,
+    /// Files wait for their marker.
+    pub done_marker: Option<Marker>,
+    /// What becomes of files that are there at the first complete scan.
+    pub initial: Initial,
+    /// Suspended while nothing is mounted at `path`.
+    pub require_mount: bool,
+    /// How changes are noticed.
+    pub backend: Backend,
+    /// Scan interval without kernel events.
+    pub poll_interval: Duration,
+    /// Safety scan interval with kernel events.
+    pub rescan_interval: Duration,
+    /// A file that does not settle for so long is named in a warning.
+    pub stuck_after: Duration,
+}
+
+/// The name of a marker file, `{name}` standing for the file that it releases: a prefix and a suffix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker {
+    /// Before `{name}`.
+    pub prefix: Vec<u8>,
+    /// After `{name}`.
+    pub suffix: Vec<u8>,
+}
+
+/// See [`Watch::initial`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Initial {
+    /// Announce them, marked `initial`.
+    Deliver,
+    /// Record them silently.
+    Baseline,
+}
+
+/// See [`Watch::backend`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// By the kind of file system.
+    Auto,
+    /// Kernel events.
+    Events,
+    /// Scans only.
+    Poll,
+}
+
+/// One receiver.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Its lane, and the label in logs and metrics.
+    pub name: Name,
+    /// Where to post.
+    pub url: UrlSource,
+    /// Files with one signing secret each, newest first; all sign.
+    pub secret_files: Vec<PathBuf>,
+    /// DNS, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// From start to the end of the response headers.
+    pub timeout: Duration,
+    /// Requests in flight at once.
+    pub concurrency: usize,
+    /// Delay after the first, second, ... failed attempt; the last repeats. Not empty.
+    pub retry_delays: Vec<Duration>,
+    /// Attempts before an event becomes a dead letter; at least 1.
+    pub attempts: u32,
+    /// PEM file that replaces the system's roots.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// A URL, given or in a file. Its `Debug` shows scheme and host only.
+#[derive(Clone, Debug)]
+pub enum UrlSource {
+    /// Checked: http or https, with a host, without user, password and fragment.
+    Given(SecretUrl),
+    /// Read when the lane starts.
+    File(PathBuf),
+}
+
+/// A URL whose path and query may be a secret (P10): it prints as scheme and host.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretUrl(reqwest::Url);
+
+/// Why a text is not a usable URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadUrl {
+    /// Not a URL at all.
+    #[error("not a URL")]
+    Syntax,
+    /// Neither http nor https.
+    #[error("the scheme must be http or https")]
+    Scheme,
+    /// No host.
+    #[error("the host is missing")]
+    Host,
+    /// User name or password inside.
+    #[error("a URL with a user name or password is refused: it would end up in proxies' logs")]
+    Credentials,
+    /// `#…` is never sent to a server.
+    #[error("a fragment (#...) is never sent to a server")]
+    Fragment,
+}
+
+impl SecretUrl {
+    /// Parses and checks. The text is trimmed first, for it may come from a file.
+    pub fn parse(text: &str) -> Result<Self, BadUrl> {
+        let url = reqwest::Url::parse(text.trim()).map_err(|_| BadUrl::Syntax)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(BadUrl::Scheme);
+        }
+        if !url.has_host() {
+            return Err(BadUrl::Host);
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(BadUrl::Credentials);
+        }
+        if url.fragment().is_some() {
+            return Err(BadUrl::Fragment);
+        }
+        Ok(Self(url))
+    }
+
+    /// The whole URL, for the HTTP client only.
+    pub fn expose(&self) -> &reqwest::Url {
+        &self.0
+    }
+
+    /// Whether TLS is spoken.
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    /// The address, when the host is one and not a name.
+    pub fn literal(&self) -> Option<IpAddr> {
+        self.0.host_str()?.trim_matches(['[', ']']).parse().ok()
+    }
+}
+
+impl std::fmt::Display for SecretUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}://{}", self.0.scheme(), self.0.host_str().unwrap_or_default())?;
+        if let Some(port) = self.0.port() {
+            write!(f, ":{port}")?;
+        }
+        f.write_str("/...")
+    }
+}
+
+impl std::fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+/// The journal's place and limits.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Absolute; made when missing.
+    pub dir: PathBuf,
+    /// Events that wait for delivery, over all endpoints.
+    pub outbox_events_max: u64,
+    /// Bytes of bodies that wait.
+    pub outbox_bytes_max: u64,
+    /// Dead letters kept; the oldest go first.
+    pub dead_events_max: u64,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// A tracing filter: a level, or `target=level` directives.
+    pub filter: String,
+    /// Shape of the lines.
+    pub format: LogFormat,
+}
+
+/// See [`Log::format`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, journal priorities when stderr is the journal, text otherwise.
+    Auto,
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// Lines with `<N>` priorities for journald.
+    Journal,
+}

@@ -1,0 +1,19 @@
+//! watchd tells the rest of the world that a file has landed: none is forgotten, none is announced before
+//! it is whole.
+//!
+//! The map, in the order that data flows; ARCHITECTURE.md has the rules that keep it this way.
+//!
+//! | module | takes | gives |
+//! |---|---|---|
+//! | [`watch`] | kernel events and scans | [`arrival::Sighting`] |
+//! | [`settle`] | sightings and time | [`arrival::Settled`] |
+//! | [`journal`] | settled files | durable events, the only truth |
+//! | [`deliver`] | due events | webhooks, and how each attempt ended |
+//!
+//! Beside the pipeline: [`config`], [`cli`], [`logging`], [`vitals`]; [`daemon`] is the only file that
+//! knows every stage.
+
+pub mod arrival;
+pub mod clock;
+pub mod config;
+pub mod globs;
