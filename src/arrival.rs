@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use crate::filesystem::Policy;
+
 /// The name of a watch or an endpoint as configured: `[a-z0-9][a-z0-9-]{0,62}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);
@@ -384,6 +386,15 @@ pub struct Sighting {
     pub found: Found,
 }
 
+/// What the watch stage tells the settle stage of the same root.
+#[derive(Clone, Debug)]
+pub enum Report {
+    /// The root was found and armed; this is what its file system can be trusted with.
+    Armed(Policy),
+    /// Entries that were seen, in the order they were looked at.
+    Seen(Vec<Sighting>),
+}
+
 /// Stage 2 to 3: the file is whole and nobody is writing it.
 #[derive(Clone, Debug)]
 pub struct Settled {
@@ -391,8 +402,6 @@ pub struct Settled {
     pub path: RelPath,
     /// Its version at the probe.
     pub version: Version,
-    /// Its ownership at the probe.
-    pub witness: Witness,
     /// Whether it was there before the first complete scan of its watch ended.
     pub initial: bool,
 }
@@ -406,6 +415,71 @@ pub enum Recorded {
     AlreadySeen,
     /// The outbox is full or the journal is not usable: hold on to the file and come again.
     NoRoom,
+}
+
+/// Stage 1 asks stage 3: an entry that a scan found, and the version it shows.
+#[derive(Clone, Debug)]
+pub struct Present {
+    /// Which file.
+    pub path: RelPath,
+    /// How it looks now, settled or not.
+    pub version: Version,
+}
+
+/// What settling needs of the journal. One watch's view of it; it blocks its own thread.
+pub trait Recorder: Send {
+    /// Makes arrivals of these files, in this order; returns once they are on stable storage (P4). One
+    /// answer for each.
+    fn record(&self, batch: Vec<Settled>) -> Vec<Recorded>;
+}
+
+/// What one complete scan of a whole watch found.
+#[derive(Clone, Copy, Debug)]
+pub struct Scanned {
+    /// How many entries the journal knew, as [`Memory::recall`] answered.
+    pub known: u64,
+    /// The file system's own id: tombstones are made only where it has not changed.
+    pub filesystem: u64,
+}
+
+/// What scanning needs of the journal. One watch's view of it; every call blocks its own thread.
+pub trait Memory: Send {
+    /// Which of `entries` the journal does not know at this version.
+    fn recall(&self, entries: Vec<Present>) -> Result<Vec<Recall>, Unavailable>;
+
+    /// Records `entries` as known without announcing them.
+    fn baseline(&self, entries: Vec<Present>) -> Result<(), Unavailable>;
+
+    /// How the first complete scan of this watch is to treat what it finds; `None` once it has ended.
+    fn first_scan(&self) -> Result<Option<FirstScan>, Unavailable>;
+
+    /// A complete scan has ended. True when the journal remembers entries that the scan did not meet.
+    fn scanned(&self, scan: Scanned) -> Result<bool, Unavailable>;
+
+    /// Some remembered entries after `after` in path order, to be looked at; empty at the end.
+    fn remembered(&self, after: RelPath) -> Result<Vec<RelPath>, Unavailable>;
+
+    /// These entries are gone: kept as tombstones for a while, then forgotten.
+    fn gone(&self, paths: Vec<RelPath>) -> Result<(), Unavailable>;
+}
+
+/// One answer of [`Memory::recall`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recall {
+    /// Committed before at this version.
+    Known,
+    /// New, or changed since.
+    Unknown,
+}
+
+/// See [`Memory::first_scan`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstScan {
+    /// As configured.
+    AsConfigured,
+    /// The database was lost: nothing may become a silent baseline, everything is announced again under
+    /// its old id.
+    AfterLoss,
 }
 
 /// Why an attempt did not deliver, in a form that carries no secret (P10).

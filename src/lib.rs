@@ -16,4 +16,10 @@
 pub mod arrival;
 pub mod clock;
 pub mod config;
+pub mod filesystem;
 pub mod globs;
+pub mod journal;
+pub mod settle;
+pub mod stat;
+pub mod watch;
+

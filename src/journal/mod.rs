@@ -1,0 +1,195 @@
+//! Stage 3: settled files become durable events. The only truth: what is not in here was not announced.
+//!
+//! One writer thread owns the database; everybody else holds a [`Journal`] and asks. This file is the
+//! asking: it waits for answers. `writer` is the thread, `arrivals` and `outbox` speak SQL, `entry` and
+//! `retention` decide.
+
+mod arrivals;
+mod entry;
+mod identity;
+mod outbox;
+mod retention;
+mod schema;
+pub mod snapshot;
+mod store;
+mod tables;
+mod writer;
+
+use std::{io, path::Path, sync::Arc, thread::JoinHandle};
+
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+
+pub use self::identity::{Lock, NotLocked, lock};
+use self::{
+    arrivals::Source,
+    writer::{Command, Writer},
+};
+use crate::{
+    arrival::{
+        Conclusion, DueBatch, FirstScan, Memory, Name, Outbox, Present, Recall, Recorded, Recorder, RelPath,
+        Scanned, Settled, Unavailable, UrlPrint,
+    },
+    config::checked::{self, Config},
+};
+
+/// Questions that wait for the writer. Each asker has one under way, or waits to ask.
+const QUESTIONS_MAX: usize = 256;
+
+/// A handle to the writer thread.
+#[derive(Clone)]
+pub struct Journal {
+    questions: mpsc::Sender<Command>,
+    woken: watch::Receiver<u64>,
+    losses: watch::Receiver<u64>,
+}
+
+/// What the journal has to say when it has been closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Closing {
+    /// Events that wait for at least one endpoint, all on stable storage.
+    pub waiting: u64,
+    /// Dead letters.
+    pub dead: u64,
+}
+
+impl Journal {
+    /// Starts the writer. The database is opened on its thread: a directory that cannot be used now is
+    /// tried again, and until then every answer is [`Unavailable`]. `lock` is held until the thread ends;
+    /// without one, it is taken as soon as the directory allows.
+    pub fn start(config: &Config, lock: Option<Lock>) -> io::Result<(Self, JoinHandle<Closing>)> {
+        let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
+        let (wake, woken) = watch::channel(0);
+        let (lose, losses) = watch::channel(0);
+        let writer = Writer::new(config, lock, asked, wake, lose);
+        let thread = std::thread::Builder::new().name("journal".into()).spawn(move || writer.run())?;
+        Ok((Self { questions, woken, losses }, thread))
+    }
+
+    /// The view of one watch.
+    pub fn for_watch(&self, watch: &checked::Watch) -> WatchView {
+        let root = std::os::unix::ffi::OsStrExt::as_bytes(Path::as_os_str(&watch.path)).to_vec();
+        let source = Source { watch: watch.name.clone(), root, endpoints: watch.endpoints.clone() };
+        WatchView { questions: self.questions.clone(), source: Arc::new(source) }
+    }
+
+    /// The view of one lane.
+    pub fn for_lane(&self) -> LaneView {
+        LaneView { questions: self.questions.clone(), woken: Mutex::new(self.woken.clone()) }
+    }
+
+    /// Waits until a damaged database has been replaced: everything must be scanned again.
+    pub async fn lost(&mut self) {
+        if self.losses.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Takes no more arrivals; conclusions are still welcome.
+    pub async fn refuse_arrivals(&self) {
+        let _writer_gone = self.questions.send(Command::RefuseArrivals).await;
+    }
+
+    /// Commits what waits, closes the database cleanly and ends the thread.
+    pub async fn close(&self) {
+        let _writer_gone = self.questions.send(Command::Close).await;
+    }
+}
+
+type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
+
+/// A watch's view of the journal; blocks its own thread.
+#[derive(Clone)]
+pub struct WatchView {
+    questions: mpsc::Sender<Command>,
+    source: Arc<Source>,
+}
+
+impl WatchView {
+    fn ask<T>(&self, question: impl FnOnce(Arc<Source>, Reply<T>) -> Command) -> Result<T, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        let question = question(Arc::clone(&self.source), reply);
+        self.questions.blocking_send(question).map_err(|_| Unavailable)?;
+        answer.blocking_recv().map_err(|_| Unavailable)?
+    }
+}
+
+impl Recorder for WatchView {
+    fn record(&self, batch: Vec<Settled>) -> Vec<Recorded> {
+        let count = batch.len();
+        let answers = self.ask(|source, reply| Command::Record { source, batch, reply });
+        answers.unwrap_or_else(|Unavailable| vec![Recorded::NoRoom; count])
+    }
+}
+
+impl Memory for WatchView {
+    fn recall(&self, entries: Vec<Present>) -> Result<Vec<Recall>, Unavailable> {
+        self.ask(|source, reply| Command::Recall { source, entries, reply })
+    }
+
+    fn baseline(&self, entries: Vec<Present>) -> Result<(), Unavailable> {
+        self.ask(|source, reply| Command::Baseline { source, entries, reply })
+    }
+
+    fn first_scan(&self) -> Result<Option<FirstScan>, Unavailable> {
+        self.ask(|source, reply| Command::FirstScan { source, reply })
+    }
+
+    fn scanned(&self, scan: Scanned) -> Result<bool, Unavailable> {
+        self.ask(|source, reply| Command::Scanned { source, scan, reply })
+    }
+
+    fn remembered(&self, after: RelPath) -> Result<Vec<RelPath>, Unavailable> {
+        self.ask(|source, reply| Command::Remembered { source, after, reply })
+    }
+
+    fn gone(&self, paths: Vec<RelPath>) -> Result<(), Unavailable> {
+        self.ask(|source, reply| Command::Gone { source, paths, reply })
+    }
+}
+
+/// A lane's view of the journal.
+pub struct LaneView {
+    questions: mpsc::Sender<Command>,
+    woken: Mutex<watch::Receiver<u64>>,
+}
+
+impl LaneView {
+    async fn ask<T>(&self, question: impl FnOnce(Reply<T>) -> Command) -> Result<T, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        self.questions.send(question(reply)).await.map_err(|_| Unavailable)?;
+        answer.await.map_err(|_| Unavailable)?
+    }
+}
+
+impl Outbox for LaneView {
+    async fn due(&self, endpoint: &Name, held: Vec<i64>, limit: usize) -> Result<DueBatch, Unavailable> {
+        let endpoint = endpoint.clone();
+        self.ask(|reply| Command::Due { endpoint, held, limit, reply }).await
+    }
+
+    async fn conclude(&self, endpoint: &Name, seq: i64, conclusion: Conclusion) -> Result<(), Unavailable> {
+        let endpoint = endpoint.clone();
+        self.ask(|reply| Command::Conclude { endpoint, seq, conclusion, reply }).await
+    }
+
+    async fn release(&self, endpoint: &Name) -> Result<(), Unavailable> {
+        let endpoint = endpoint.clone();
+        self.ask(|reply| Command::Release { endpoint, reply }).await
+    }
+
+    async fn park(&self, endpoint: &Name, url: UrlPrint) -> Result<(), Unavailable> {
+        let endpoint = endpoint.clone();
+        self.ask(|reply| Command::Park { endpoint, url, reply }).await
+    }
+
+    async fn is_parked(&self, endpoint: &Name, url: UrlPrint) -> Result<bool, Unavailable> {
+        let endpoint = endpoint.clone();
+        self.ask(|reply| Command::IsParked { endpoint, url, reply }).await
+    }
+
+    async fn woken(&self) {
+        if self.woken.lock().await.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Reading the journal without the daemon: a consistent copy of the database and its log.
+//!
+//! The daemon holds the database exclusively, so commands read a copy. The daemon may write meanwhile: a
+//! checkpoint changes the database file, a commit only appends to the log. When the database file and the
+//! head of the log were the same before and after copying both, the copy is what some commit left behind.
+
+use std::{
+    fs, io,
+    io::Read,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use rusqlite::Connection;
+use serde::Serialize;
+
+use super::store::{self, DATABASE};
+use crate::arrival::{EventId, RelPath};
+
+const TRIES: usize = 20;
+
+/// Why the journal cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// There is none.
+    #[error("there is no journal in {}", .0.display())]
+    Missing(PathBuf),
+    /// It changed during every one of our tries.
+    #[error("the journal in {} changes too fast to be copied; try again", .0.display())]
+    Busy(PathBuf),
+    /// Copying failed.
+    #[error("cannot copy the journal in {}: {error}", .path.display())]
+    Io {
+        /// The state directory.
+        path: PathBuf,
+        /// What went wrong.
+        error: io::Error,
+    },
+    /// The copy cannot be read as a journal.
+    #[error("cannot read the copied journal: {0}")]
+    Unreadable(String),
+}
+
+/// One event at one endpoint.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    /// `evt_…`
+    pub event: String,
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// `waiting` or `dead`.
+    pub state: &'static str,
+    /// The watch's name.
+    pub watch: String,
+    /// The path below the watch's root, escaped where it is not printable text.
+    pub path: String,
+    /// Attempts charged.
+    pub attempts: u32,
+    /// Class of the last failure.
+    pub class: Option<String>,
+    /// HTTP status of the last failure.
+    pub status: Option<u16>,
+    /// What the last failure was.
+    pub reason: Option<String>,
+    /// When the event was committed, in milliseconds since 1970.
+    pub committed_ms: i64,
+}
+
+/// A private copy of a journal; removed when dropped.
+#[derive(Debug)]
+pub struct Snapshot {
+    dir: PathBuf,
+    db: Connection,
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        let _best_effort = fs::remove_dir_all(&self.dir);
+    }
+}
+
+impl Snapshot {
+    /// Copies the journal of the state directory `dir`.
+    pub fn take(dir: &Path) -> Result<Self, SnapshotError> {
+        let io_error = |error| SnapshotError::Io { path: dir.to_path_buf(), error };
+        let source = dir.join(DATABASE);
+        if !source.try_exists().map_err(io_error)? {
+            return Err(SnapshotError::Missing(dir.to_path_buf()));
+        }
+        let copy_dir = make_private_dir().map_err(io_error)?;
+        let copy = copy_dir.join(DATABASE);
+        for _ in 0..TRIES {
+            let before = Seen::of(&source).map_err(io_error)?;
+            fs::copy(&source, &copy).map_err(io_error)?;
+            copy_if_there(&store::wal_of(&source), &store::wal_of(&copy)).map_err(io_error)?;
+            if Seen::of(&source).map_err(io_error)? == before {
+                let db = Connection::open(&copy).map_err(|e| SnapshotError::Unreadable(e.to_string()))?;
+                return Ok(Self { dir: copy_dir, db });
+            }
+        }
+        let _best_effort = fs::remove_dir_all(&copy_dir);
+        Err(SnapshotError::Busy(dir.to_path_buf()))
+    }
+
+    /// Deliveries that have not ended well, oldest first: those that wait, those that are dead, or both.
+    pub fn rows(&self, waiting: bool, dead: bool) -> Result<Vec<Row>, SnapshotError> {
+        let unreadable = |error: rusqlite::Error| SnapshotError::Unreadable(error.to_string());
+        let sql = "SELECT e.id, p.name, d.state, w.name, e.path, d.attempts, d.class, d.status, d.reason,
+                          e.committed_ms
+                   FROM delivery d JOIN event e ON e.seq = d.seq
+                   JOIN watch w ON w.id = e.watch JOIN endpoint p ON p.id = d.endpoint
+                   WHERE (d.state = 0 AND ?1) OR (d.state = 1 AND ?2) ORDER BY d.seq, p.name";
+        let mut rows = self.db.prepare(sql).map_err(unreadable)?;
+        let rows = rows.query_map([waiting, dead], |row| {
+            Ok(Row {
+                event: EventId(row.get(0)?).to_string(),
+                endpoint: row.get(1)?,
+                state: if row.get::<_, i64>(2)? == 0 { "waiting" } else { "dead" },
+                watch: row.get(3)?,
+                path: RelPath::from_bytes(&row.get::<_, Vec<u8>>(4)?).to_string(),
+                attempts: row.get(5)?,
+                class: row.get(6)?,
+                status: row.get(7)?,
+                reason: row.get(8)?,
+                committed_ms: row.get(9)?,
+            })
+        });
+        rows.map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)
+    }
+}
+
+/// What must not change while we copy: the database file, and the salts in the head of its log.
+#[derive(PartialEq, Eq)]
+struct Seen {
+    size: u64,
+    modified: SystemTime,
+    log_head: Vec<u8>,
+}
+
+impl Seen {
+    fn of(database: &Path) -> io::Result<Self> {
+        let meta = fs::metadata(database)?;
+        let mut log_head = Vec::new();
+        match fs::File::open(store::wal_of(database)) {
+            Ok(log) => log.take(32).read_to_end(&mut log_head).map(drop)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Self { size: meta.len(), modified: meta.modified()?, log_head })
+    }
+}
+
+fn copy_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::copy(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::remove_file(to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        },
+        other => other.map(drop),
+    }
+}
+
+fn make_private_dir() -> io::Result<PathBuf> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let base = std::env::temp_dir();
+    for n in 0..1000 {
+        let dir = base.join(format!("watchd-{}-{n}", std::process::id()));
+        match fs::DirBuilder::new().mode(0o700).create(&dir) {
+            Ok(()) => return Ok(dir),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}

@@ -1,0 +1,199 @@
+//! The database file: opening, checking, migrating, setting aside. Only files beside this one speak SQL.
+
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use tracing::{error, info, warn};
+
+use super::{
+    retention,
+    schema::{MIGRATIONS, MIN_READER, VERSION},
+};
+use crate::clock::WallMs;
+
+/// Name of the database in the state directory.
+pub(crate) const DATABASE: &str = "journal.db";
+
+/// Sorted by what the caller does next.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// Roll back and try again later: the disk is full, or somebody else has the file open.
+    #[error("{0}")]
+    Later(String),
+    /// Close the file and open it again: the disk failed, and after a failed fsync nobody knows what the
+    /// page cache holds.
+    #[error("{0}")]
+    Reopen(String),
+    /// The content is wrong: set the file aside and start a new one.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    /// I/O errors, a full disk and a busy file are never taken for damage: a disk that comes back must find
+    /// its journal where it was.
+    fn from(error: rusqlite::Error) -> Self {
+        let text = error.to_string();
+        match error {
+            rusqlite::Error::SqliteFailure(failure, _) => match failure.code {
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Damaged(text),
+                ErrorCode::DiskFull
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::OutOfMemory => Self::Later(text),
+                _ => Self::Reopen(text),
+            },
+            // A value of another type than the schema has was written by nobody of ours.
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..) => Self::Damaged(text),
+            _ => Self::Reopen(text),
+        }
+    }
+}
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        Self::Reopen(error.to_string())
+    }
+}
+
+/// An open, checked, current database.
+pub(crate) struct Opened {
+    pub(crate) connection: Connection,
+    /// The file was made just now.
+    pub(crate) is_new: bool,
+}
+
+/// Makes the state directory when it is missing, readable for its owner only.
+pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+/// Opens the database of `dir`, or makes one. What is damaged is set aside first, and then `lost` is told.
+pub(crate) fn open(dir: &Path, now: WallMs) -> Result<Opened, StoreError> {
+    match open_checked(dir) {
+        Err(StoreError::Damaged(reason)) => {
+            set_aside(dir, now, &reason)?;
+            open_checked(dir)
+        }
+        other => other,
+    }
+}
+
+fn open_checked(dir: &Path) -> Result<Opened, StoreError> {
+    let path = dir.join(DATABASE);
+    let stopped_cleanly = fs::metadata(wal_of(&path)).map_or(0, |wal| wal.len()) == 0;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
+    let connection = Connection::open_with_flags(&path, flags)?;
+    prepare(&connection)?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version > 0 && !stopped_cleanly {
+        quick_check(&connection)?;
+    }
+    migrate(&connection, version)?;
+    sync_dir(dir)?;
+    Ok(Opened { connection, is_new: version == 0 })
+}
+
+/// Exclusive before WAL: then there is no shared-memory file, and a second process is kept out. FULL: a
+/// commit is on stable storage when it returns (P4). The page cache is 1 MiB (P8).
+fn prepare(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(Duration::from_secs(2))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.execute_batch(
+        "PRAGMA page_size = 4096;
+         PRAGMA auto_vacuum = INCREMENTAL;
+         PRAGMA locking_mode = EXCLUSIVE;
+         PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA cache_size = -1024;
+         PRAGMA wal_autocheckpoint = 256;
+         PRAGMA journal_size_limit = 1048576;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA trusted_schema = OFF;",
+    )?;
+    Ok(())
+}
+
+/// After an unclean stop only: it reads the whole file.
+fn quick_check(connection: &Connection) -> Result<(), StoreError> {
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict == "ok" { Ok(()) } else { Err(StoreError::Damaged(verdict)) }
+}
+
+fn migrate(connection: &Connection, found: i64) -> Result<(), StoreError> {
+    if found > VERSION {
+        return accept_newer(connection, found);
+    }
+    let done = usize::try_from(found).unwrap_or(0);
+    for (at, script) in MIGRATIONS.iter().enumerate().skip(done) {
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {script}
+             INSERT OR REPLACE INTO meta (key, value) VALUES ('min_reader', {MIN_READER});
+             PRAGMA user_version = {}; COMMIT;",
+            at + 1
+        ))?;
+    }
+    Ok(())
+}
+
+/// A journal written by a newer watchd: usable when that one said so.
+fn accept_newer(connection: &Connection, found: i64) -> Result<(), StoreError> {
+    let sql = "SELECT value FROM meta WHERE key = 'min_reader'";
+    let min_reader: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+    if min_reader <= VERSION {
+        warn!(found, known = VERSION, "the journal was written by a newer watchd, and can be used");
+        return Ok(());
+    }
+    Err(StoreError::Damaged(format!("written by a newer watchd (version {found}, we know {VERSION})")))
+}
+
+/// Moves the database and its log out of the way: kept for whoever wants to look, at most
+/// [`retention::SET_ASIDE_MAX`] of them.
+pub(crate) fn set_aside(dir: &Path, now: WallMs, reason: &str) -> io::Result<()> {
+    let from = dir.join(DATABASE);
+    let kept = dir.join(format!("{DATABASE}.damaged-{:013}", now.0));
+    if from.exists() {
+        fs::rename(&from, &kept)?;
+    }
+    if wal_of(&from).exists() {
+        fs::rename(wal_of(&from), wal_of(&kept))?;
+    }
+    sync_dir(dir)?;
+    error!(path = %from.display(), kept = %kept.display(), reason,
+        "the journal is damaged: set aside, rebuilding it by scan; files still present are announced again under their old ids");
+    prune(dir)
+}
+
+fn prune(dir: &Path) -> io::Result<()> {
+    let prefix = format!("{DATABASE}.damaged-");
+    let names = fs::read_dir(dir)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let kept = names.filter(|n| n.starts_with(&prefix) && !n.ends_with("-wal")).collect();
+    for name in retention::superfluous(kept) {
+        info!(path = %dir.join(&name).display(), "removing an old set-aside journal");
+        fs::remove_file(dir.join(&name))?;
+        let _no_log = fs::remove_file(wal_of(&dir.join(&name)));
+    }
+    Ok(())
+}
+
+/// SQLite's name for the write-ahead log of a database.
+pub(crate) fn wal_of(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+/// Makes renames and new files of `dir` durable.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    fs::File::open(dir)?.sync_all()
+}

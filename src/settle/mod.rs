@@ -1,0 +1,217 @@
+//! Stage 2: sightings become [`Settled`] files once they are whole.
+//!
+//! One thread per watch. This file waits: for reports of the watch stage, for the earliest deadline.
+//! `tracker` decides, `probe` and `lease` look.
+
+mod lease;
+mod probe;
+mod tracker;
+
+use std::{
+    io,
+    sync::mpsc::{Receiver, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tracing::{debug, info, warn};
+
+use self::tracker::{Outcome, Step, Tracker, Writers};
+use crate::{
+    arrival::{RelPath, Recorded, Recorder, Report, Sample, Settled},
+    clock,
+    config::checked::Watch,
+    filesystem::Policy,
+    stat,
+};
+
+/// Files looked at, and recorded, in one go: enough to fill a group commit.
+const BATCH: usize = 512;
+
+/// Candidates of one watch. Beyond that its reports wait, and with them its scans.
+const CANDIDATES_MAX: usize = 32_768;
+
+/// First and longest wait after the journal had no room.
+const ROOM_PATIENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// What the stage needs from outside.
+pub struct Ports {
+    /// What the watch stage of the same root reports.
+    pub reports: Receiver<Report>,
+    /// Where settled files go.
+    pub recorder: Box<dyn Recorder>,
+}
+
+/// Starts settling. The thread ends when the watch stage hangs up.
+pub fn start(config: Watch, ports: Ports) -> io::Result<()> {
+    let name = format!("settle {}", config.name);
+    let tracker = Tracker::new(config.quiet);
+    let policy = Policy::of(0);
+    let stage =
+        Stage { config, ports, tracker, policy, hold_until: None, no_room: 0, next_stuck: None, blind: false };
+    thread::Builder::new().name(name).spawn(move || stage.run())?;
+    Ok(())
+}
+
+struct Stage {
+    config: Watch,
+    ports: Ports,
+    tracker: Tracker,
+    policy: Policy,
+    /// Nothing is looked at before this: the journal had no room.
+    hold_until: Option<Instant>,
+    no_room: u32,
+    next_stuck: Option<Instant>,
+    /// Whether it was told that writers cannot be asked for.
+    blind: bool,
+}
+
+impl Stage {
+    fn run(mut self) {
+        loop {
+            let patience = self.patience();
+            if self.tracker.len() >= CANDIDATES_MAX {
+                thread::park_timeout(patience);
+            } else {
+                match self.ports.reports.recv_timeout(patience) {
+                    Ok(report) => self.take_all(report),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+            let now = clock::mono();
+            if self.hold_until.is_none_or(|hold| now >= hold) {
+                self.hold_until = None;
+                self.look_at_due(now);
+            }
+            self.name_stuck(now);
+        }
+    }
+
+    /// How long there is nothing to do. With nothing waiting, until the next report.
+    fn patience(&self) -> Duration {
+        const FOREVER: Duration = Duration::from_secs(24 * 3600);
+        let Some(deadline) = self.tracker.next_deadline() else { return FOREVER };
+        let wake = self.hold_until.map_or(deadline, |hold| hold.max(deadline));
+        let wake = self.next_stuck.map_or(wake, |stuck| stuck.min(wake));
+        wake.saturating_duration_since(clock::mono())
+    }
+
+    fn take_all(&mut self, first: Report) {
+        self.take(first);
+        while self.tracker.len() < CANDIDATES_MAX {
+            let Ok(report) = self.ports.reports.try_recv() else { return };
+            self.take(report);
+        }
+    }
+
+    fn take(&mut self, report: Report) {
+        match report {
+            Report::Armed(policy) => self.adopt(policy),
+            Report::Seen(sightings) => {
+                let now = clock::mono();
+                for sighting in sightings {
+                    self.tracker.sighted(sighting, now);
+                }
+            }
+        }
+    }
+
+    /// Two changes within one step of mtime look alike, so the quiet period spans two steps at least.
+    fn adopt(&mut self, policy: Policy) {
+        self.policy = policy;
+        self.tracker.set_quiet(self.config.quiet.max(policy.granularity * 2));
+        let asks = self.config.writer_detection && policy.lease;
+        debug!(watch = %self.config.name, filesystem = policy.kind, writer_detection = asks, "settling");
+    }
+
+    fn look_at_due(&mut self, now: Instant) {
+        let due = self.tracker.due(now, BATCH);
+        let mut whole = Vec::with_capacity(due.len());
+        for (path, before) in due {
+            let outcome = self.look(&path, before.as_ref());
+            if let Outcome::Unclear(error) = &outcome {
+                warn!(watch = %self.config.name, %path, %error, "cannot look at this file, trying again");
+            }
+            match self.tracker.looked(&path, outcome, now) {
+                Step::Settled(settled, writers) => {
+                    self.note_writers(&path, writers);
+                    whole.push(settled);
+                }
+                Step::HeldByWriter { first: true } => {
+                    info!(watch = %self.config.name, %path, "waiting for writer");
+                }
+                Step::HeldByWriter { first: false } | Step::Waits | Step::Dropped => {}
+            }
+        }
+        if !whole.is_empty() {
+            self.record(whole);
+        }
+    }
+
+    fn look(&self, path: &RelPath, before: Option<&Sample>) -> Outcome {
+        let full = path.under(&self.config.path);
+        if let Some(marker) = &self.config.done_marker {
+            let name = [&marker.prefix, path.name(), &marker.suffix].concat();
+            if stat::entry(&path.parent().join(&name).under(&self.config.path)).is_err() {
+                return Outcome::NotSelected;
+            }
+        }
+        match probe::look(&full, before, self.policy, self.config.writer_detection) {
+            Outcome::Looked { sample, .. } if before == Some(&sample) && !self.takes_size(sample.size) => {
+                Outcome::NotSelected
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn takes_size(&self, size: u64) -> bool {
+        size >= self.config.size_min && self.config.size_max.is_none_or(|max| size <= max)
+    }
+
+    fn record(&mut self, whole: Vec<Settled>) {
+        let answers = self.ports.recorder.record(whole.clone());
+        let now = clock::mono();
+        let refused: Vec<Settled> =
+            whole.into_iter().zip(&answers).filter(|(_, a)| **a == Recorded::NoRoom).map(|(s, _)| s).collect();
+        if refused.is_empty() {
+            self.no_room = 0;
+            return;
+        }
+        let wait = ROOM_PATIENCE.0.saturating_mul(1 << self.no_room.min(8)).min(ROOM_PATIENCE.1);
+        if self.no_room == 0 {
+            warn!(watch = %self.config.name, files = refused.len(),
+                "the journal has no room: files stay in their directory until it has");
+        }
+        self.no_room += 1;
+        self.hold_until = Some(now + wait);
+        for settled in refused {
+            self.tracker.again(settled, wait, now);
+        }
+    }
+
+    fn note_writers(&mut self, path: &RelPath, writers: Writers) {
+        debug!(watch = %self.config.name, %path, writers = ?writers, "settled");
+        let expected = self.config.writer_detection && self.policy.lease;
+        if expected && writers == Writers::NoOpinion && !self.blind {
+            self.blind = true;
+            warn!(watch = %self.config.name, %path,
+                "cannot see who has files of other users open: without CAP_LEASE only the quiet period protects them");
+        }
+    }
+
+    fn name_stuck(&mut self, now: Instant) {
+        if self.tracker.len() == 0 {
+            self.next_stuck = None;
+            return;
+        }
+        let step = (self.config.stuck_after / 8).clamp(Duration::from_secs(1), Duration::from_secs(60));
+        if self.next_stuck.is_some_and(|next| now < next) {
+            return;
+        }
+        self.next_stuck = Some(now + step);
+        for (path, age) in self.tracker.stuck(self.config.stuck_after, now) {
+            warn!(watch = %self.config.name, %path, waiting_s = age.as_secs(), "this file does not settle");
+        }
+    }
+}

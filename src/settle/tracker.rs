@@ -1,0 +1,210 @@
+//! Which files are waiting to become whole, and until when. Pure: `now` comes in, deadlines come out.
+//!
+//! A file is settled when nothing has happened to its name for a quiet period, it looks exactly as it did
+//! at the start of that period, and no writer has it open. Every sign of life starts the period again. All
+//! of it is monotonic time of our own observation: mtime lies in about half of real drops.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+    time::{Duration, Instant},
+};
+
+use crate::arrival::{Found, Identity, RelPath, Sample, Settled, Sighting, Version};
+
+/// The longest wait between two probes of a file that a writer holds.
+const WRITER_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a look at a file found.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// A regular file that looks like this. `asked`: the kernel said that nobody writes it.
+    Looked {
+        /// How it looks.
+        sample: Sample,
+        /// What its version is made of.
+        identity: Identity,
+        /// Whether writers were ruled out, or could not be asked for.
+        asked: bool,
+    },
+    /// Somebody has it open for writing.
+    Writing,
+    /// It is not there any more.
+    Gone,
+    /// It is no regular file.
+    NotAFile,
+    /// Its size does not count, or its marker is missing: whatever changes that is a new sighting.
+    NotSelected,
+    /// The file system would not say.
+    Unclear(io::Error),
+}
+
+/// What became of a file after a look.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Whole: hand it on.
+    Settled(Settled, Writers),
+    /// A writer has it open; `first` when that is news.
+    HeldByWriter {
+        /// Whether this is the first refusal since it last changed.
+        first: bool,
+    },
+    /// It changed, or could not be judged: another quiet period.
+    Waits,
+    /// No candidate any more.
+    Dropped,
+}
+
+/// Whether the absence of writers is knowledge or hope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writers {
+    /// The kernel says that there are none.
+    RuledOut,
+    /// Nobody could say; the quiet period has to do.
+    NoOpinion,
+}
+
+/// The candidates of one root.
+#[derive(Debug)]
+pub(crate) struct Tracker {
+    quiet: Duration,
+    waiting: HashMap<RelPath, Candidate>,
+    deadlines: BTreeSet<(Instant, RelPath)>,
+}
+
+#[derive(Debug)]
+struct Candidate {
+    sample: Option<Sample>,
+    initial: bool,
+    first_seen: Instant,
+    until: Instant,
+    refusals: u32,
+    told: bool,
+}
+
+impl Tracker {
+    pub(crate) fn new(quiet: Duration) -> Self {
+        Self { quiet, waiting: HashMap::new(), deadlines: BTreeSet::new() }
+    }
+
+    /// Applies to what is sighted from now on.
+    pub(crate) fn set_quiet(&mut self, quiet: Duration) {
+        self.quiet = quiet;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Takes a sighting in. An event, or a change, starts the quiet period (again).
+    pub(crate) fn sighted(&mut self, sighting: Sighting, now: Instant) {
+        let until = now + self.quiet;
+        let Some(candidate) = self.waiting.get_mut(&sighting.path) else {
+            let candidate = Candidate {
+                sample: sighting.sample,
+                initial: sighting.found == Found::InitialScan,
+                first_seen: now,
+                until,
+                refusals: 0,
+                told: false,
+            };
+            self.deadlines.insert((until, sighting.path.clone()));
+            self.waiting.insert(sighting.path, candidate);
+            return;
+        };
+        if sighting.found != Found::Event && sighting.sample == candidate.sample {
+            return; // a scan only met what is being waited for
+        }
+        candidate.sample = sighting.sample;
+        candidate.refusals = 0;
+        self.deadlines.remove(&(candidate.until, sighting.path.clone()));
+        candidate.until = until;
+        self.deadlines.insert((until, sighting.path));
+    }
+
+    /// When the next look is due.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(until, _)| *until)
+    }
+
+    /// Files to look at now, at most `max`, with how they looked last. Each wants one [`Tracker::looked`].
+    pub(crate) fn due(&mut self, now: Instant, max: usize) -> Vec<(RelPath, Option<Sample>)> {
+        let mut due = Vec::new();
+        while due.len() < max && self.next_deadline().is_some_and(|until| until <= now) {
+            let Some((_, path)) = self.deadlines.pop_first() else { break };
+            let sample = self.waiting.get(&path).and_then(|candidate| candidate.sample);
+            due.push((path, sample));
+        }
+        due
+    }
+
+    /// Judges a look at a file that was due.
+    pub(crate) fn looked(&mut self, path: &RelPath, outcome: Outcome, now: Instant) -> Step {
+        let Some(candidate) = self.waiting.get_mut(path) else { return Step::Dropped };
+        let (step, wait) = match outcome {
+            Outcome::Looked { sample, identity, asked } if candidate.sample == Some(sample) => {
+                let initial = candidate.initial;
+                self.waiting.remove(path);
+                let writers = if asked { Writers::RuledOut } else { Writers::NoOpinion };
+                return Step::Settled(settled(path, &sample, identity, initial), writers);
+            }
+            Outcome::Looked { sample, .. } => {
+                candidate.sample = Some(sample);
+                candidate.refusals = 0;
+                (Step::Waits, self.quiet)
+            }
+            Outcome::Writing => {
+                let first = candidate.refusals == 0;
+                let wait = self.quiet.saturating_mul(1 << candidate.refusals.min(8));
+                candidate.refusals += 1;
+                (Step::HeldByWriter { first }, wait.min(WRITER_PATIENCE.max(self.quiet)))
+            }
+            Outcome::Unclear(_) => (Step::Waits, WRITER_PATIENCE),
+            Outcome::Gone | Outcome::NotAFile | Outcome::NotSelected => {
+                self.waiting.remove(path);
+                return Step::Dropped;
+            }
+        };
+        candidate.until = now + wait;
+        self.deadlines.insert((candidate.until, path.clone()));
+        step
+    }
+
+    /// Takes back a settled file that the journal had no room for: it is looked at again after `wait`.
+    pub(crate) fn again(&mut self, settled: Settled, wait: Duration, now: Instant) {
+        if self.waiting.contains_key(&settled.path) {
+            return;
+        }
+        let until = now + wait;
+        let candidate = Candidate {
+            sample: None,
+            initial: settled.initial,
+            first_seen: now,
+            until,
+            refusals: 0,
+            told: false,
+        };
+        self.deadlines.insert((until, settled.path.clone()));
+        self.waiting.insert(settled.path, candidate);
+    }
+
+    /// Files that have been waiting for longer than `after` and were not named before, with the time.
+    pub(crate) fn stuck(&mut self, after: Duration, now: Instant) -> Vec<(RelPath, Duration)> {
+        let mut stuck = Vec::new();
+        for (path, candidate) in &mut self.waiting {
+            let age = now.saturating_duration_since(candidate.first_seen);
+            if age >= after && !candidate.told {
+                candidate.told = true;
+                stuck.push((path.clone(), age));
+            }
+        }
+        stuck
+    }
+}
+
+fn settled(path: &RelPath, sample: &Sample, identity: Identity, initial: bool) -> Settled {
+    Settled { path: path.clone(), version: Version::of(sample, identity), initial }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! What the file system says about a path: the only file that calls statx(2) and statfs(2).
+//!
+//! `std::fs` reads the birth time on glibc only; the static musl binary needs statx itself.
+
+use std::{io, os::fd::AsFd, path::Path};
+
+use rustix::fs::{AtFlags, CWD, FileType, Statx, StatxAttributes, StatxFlags, StatxTimestamp};
+
+use crate::{
+    arrival::{Kind, Sample, Stamp, Witness},
+    filesystem::Policy,
+};
+
+const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
+
+/// The entry at `path`, a symbolic link not followed.
+pub fn entry(path: &Path) -> io::Result<Sample> {
+    entry_at(CWD, path)
+}
+
+/// The entry `name` in the open directory `dir`, a symbolic link not followed.
+pub fn entry_at<P: rustix::path::Arg>(dir: impl AsFd, name: P) -> io::Result<Sample> {
+    let stat = rustix::fs::statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, WANTED)?;
+    Ok(sample(&stat))
+}
+
+/// The open file `fd`.
+pub fn opened(fd: impl AsFd) -> io::Result<Sample> {
+    let stat = rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, WANTED)?;
+    Ok(sample(&stat))
+}
+
+/// Which directory a path means now, and what it lives on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Device and inode: another value means another directory, or something mounted over it. Not kept
+    /// across restarts, device numbers are not stable.
+    pub dir: (u32, u32, u64),
+    /// Whether something is mounted exactly here.
+    pub is_mount: bool,
+    /// The file system's own id (statfs(2), `f_fsid`).
+    pub filesystem: u64,
+    /// What to expect of the file system.
+    pub policy: Policy,
+}
+
+/// The directory at `path`, symbolic links followed: the operator may have configured one.
+pub fn place(path: &Path) -> io::Result<Place> {
+    let stat = rustix::fs::statx(CWD, path, AtFlags::empty(), WANTED)?;
+    if FileType::from_raw_mode(stat.stx_mode.into()) != FileType::Directory {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    let fs = rustix::fs::statfs(path)?;
+    Ok(Place {
+        dir: (stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino),
+        is_mount: stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
+        filesystem: rustix::fs::statvfs(path)?.f_fsid,
+        policy: Policy::of(magic(&fs)),
+    })
+}
+
+/// The policy of the file system that holds an open file or directory.
+pub fn policy(fd: impl AsFd) -> io::Result<Policy> {
+    Ok(Policy::of(magic(&rustix::fs::fstatfs(fd)?)))
+}
+
+/// The policy of the file system that holds `path`.
+pub fn place_policy(path: &Path) -> io::Result<Policy> {
+    Ok(Policy::of(magic(&rustix::fs::statfs(path)?)))
+}
+
+/// `f_type` is signed on some targets and 32 bits wide on others; magic numbers are 32 bits everywhere.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see above")]
+fn magic(fs: &rustix::fs::StatFs) -> u64 {
+    u64::from(fs.f_type as u32)
+}
+
+fn sample(stat: &Statx) -> Sample {
+    let kind = match FileType::from_raw_mode(stat.stx_mode.into()) {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Dir,
+        FileType::Symlink => Kind::Symlink,
+        _ => Kind::Other,
+    };
+    let has_birth = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME);
+    Sample {
+        kind,
+        ino: stat.stx_ino,
+        birth: has_birth.then(|| stamp(stat.stx_btime)),
+        size: stat.stx_size,
+        mtime: stamp(stat.stx_mtime),
+        ctime: stamp(stat.stx_ctime),
+        witness: Witness {
+            mode: stat.stx_mode.into(),
+            uid: stat.stx_uid,
+            gid: stat.stx_gid,
+            nlink: stat.stx_nlink,
+        },
+    }
+}
+
+fn stamp(time: StatxTimestamp) -> Stamp {
+    Stamp { sec: time.tv_sec, nsec: time.tv_nsec }
+}

@@ -1,0 +1,46 @@
+//! Finding remembered files that are gone, after a scan that met fewer than are remembered.
+
+use std::{io, path::Path};
+
+use crate::{
+    arrival::{Memory, RelPath, Unavailable},
+    stat,
+};
+
+/// A sweep under way: a page of remembered paths per step.
+#[derive(Debug)]
+pub(super) struct Sweep {
+    after: RelPath,
+}
+
+impl Sweep {
+    pub(super) fn new() -> Self {
+        Self { after: RelPath::root() }
+    }
+
+    /// Looks at one page; true while there are more. `dir` is the root that the scan was of: when the path
+    /// means another directory by now, nothing is concluded.
+    pub(super) fn step(
+        &mut self,
+        root: &Path,
+        dir: (u32, u32, u64),
+        memory: &dyn Memory,
+    ) -> Result<bool, Unavailable> {
+        let page = memory.remembered(self.after.clone())?;
+        let Some(last) = page.last().cloned() else { return Ok(false) };
+        let gone: Vec<RelPath> = page.into_iter().filter(|path| is_gone(&path.under(root))).collect();
+        if stat::place(root).map_or(true, |place| place.dir != dir) {
+            return Ok(false);
+        }
+        if !gone.is_empty() {
+            memory.gone(gone)?;
+        }
+        self.after = last;
+        Ok(true)
+    }
+}
+
+/// Only a clear "not there" counts; an I/O error or a closed directory says nothing.
+fn is_gone(path: &Path) -> bool {
+    stat::entry(path).is_err_and(|e| matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
+}
