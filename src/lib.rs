@@ -14,6 +14,9 @@
 //! knows every stage.
 
 pub mod arrival;
+pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod globs;
+pub mod secret;
