@@ -42,7 +42,7 @@ impl fmt::Display for Name {
 
 /// A path relative to the root of its watch: raw bytes, `/` between components, empty for the root.
 ///
-/// Linux names are bytes (path_resolution(7)), so this is never converted to text to decide anything.
+/// Linux names are bytes (`path_resolution(7)`), so this is never converted to text to decide anything.
 /// `Debug` and `Display` print it on one line whatever it contains.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelPath(Arc<[u8]>);
@@ -74,6 +74,7 @@ impl RelPath {
     }
 
     /// The entry `name` in this directory.
+    #[must_use]
     pub fn join(&self, name: &[u8]) -> Self {
         if self.is_root() {
             return Self::from_bytes(name);
@@ -86,6 +87,7 @@ impl RelPath {
     }
 
     /// The directory that holds this entry; the root is its own parent.
+    #[must_use]
     pub fn parent(&self) -> Self {
         let end = self.0.iter().rposition(|b| *b == b'/').unwrap_or(0);
         Self::from_bytes(self.0.get(..end).unwrap_or_default())
@@ -98,7 +100,7 @@ impl RelPath {
 
     /// How many directories lie between the root and this entry: 0 for an entry of the root itself.
     pub fn depth(&self) -> usize {
-        self.0.iter().filter(|b| **b == b'/').count()
+        self.0.split(|b| *b == b'/').count() - 1
     }
 
     /// Whether this is `dir` or lies below it.

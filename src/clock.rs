@@ -31,6 +31,7 @@ pub struct WallMs(pub i64);
 
 impl WallMs {
     /// This instant, later by `delay` (saturating).
+    #[must_use]
     pub fn after(self, delay: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)))
     }

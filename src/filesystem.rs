@@ -14,7 +14,7 @@ pub struct Policy {
     /// Whether inotify(7) reports every change. Changes made by other hosts, or behind a FUSE daemon,
     /// produce no events.
     pub events: bool,
-    /// Whether a refused lease (fcntl(2), F_SETLEASE) really means that a writer has the file open.
+    /// Whether a refused lease (fcntl(2), `F_SETLEASE`) really means that a writer has the file open.
     /// An NFS client refuses without a delegation, which would look like a writer for ever.
     pub lease: bool,
     /// What a version is made of.
@@ -90,7 +90,10 @@ mod tests {
     fn local_disks_get_events_leases_and_inode_identity() {
         for magic in [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x0102_1994, 0x794c_7630] {
             let policy = Policy::of(magic);
-            assert!(policy.events && policy.lease && policy.identity == Identity::Inode, "{policy:?}");
+            assert!(
+                policy.events && policy.lease && policy.identity == Identity::Inode,
+                "{policy:?}"
+            );
         }
     }
 }

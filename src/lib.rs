@@ -14,12 +14,22 @@
 //! knows every stage.
 
 pub mod arrival;
+pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod daemon;
+pub mod deliver;
+pub mod demo;
+pub mod events;
 pub mod filesystem;
 pub mod globs;
+pub mod http;
 pub mod journal;
+pub mod logging;
+pub mod secret;
 pub mod settle;
 pub mod stat;
+pub mod stop;
+pub mod vitals;
 pub mod watch;
-

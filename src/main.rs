@@ -1,1 +1,33 @@
-fn main() {}
+//! The program: reads the command line and hands over.
+
+use std::process::ExitCode;
+
+use watchd::{
+    check,
+    cli::{self, Command},
+    config, daemon, demo, events, http, logging,
+};
+
+fn main() -> ExitCode {
+    match cli::parse() {
+        Command::Check(sources) => check::check(&sources),
+        Command::PrintConfig(sources) => check::print_config(&sources),
+        Command::Run(sources) => run(&sources),
+        Command::Demo { keep } => demo::run(keep),
+        Command::EventsList { journal, json, state } => events::list(journal, json, state),
+    }
+}
+
+fn run(sources: &config::Sources) -> ExitCode {
+    let loaded = match config::load(sources) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            check::report(&problems);
+            return ExitCode::from(check::EXIT_CONFIG);
+        }
+    };
+    check::report(&loaded.warnings);
+    logging::start(&loaded.config.log);
+    http::install_provider();
+    daemon::run(loaded.config)
+}

@@ -73,7 +73,9 @@ impl Arrivals<'_> {
             }
             return Ok(Recorded::AlreadySeen);
         }
-        if self.tables.events >= limits.outbox_events_max || self.tables.bytes >= limits.outbox_bytes_max {
+        if self.tables.events >= limits.outbox_events_max
+            || self.tables.bytes >= limits.outbox_bytes_max
+        {
             return Ok(Recorded::NoRoom);
         }
         let id = EventId::of(&origin.instance, &source.watch, &settled.path, &settled.version);
@@ -104,11 +106,20 @@ impl Arrivals<'_> {
         let sql = "SELECT version, generation, event, last_seq, gone_since IS NOT NULL
                    FROM seen WHERE watch = ?1 AND path = ?2";
         let row = self.db.prepare_cached(sql)?.query_row(params![watch, path.as_bytes()], |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?, row.get(3)?, row.get(4)?))
+            Ok((
+                row.get::<_, Vec<u8>>(0)?,
+                row.get(1)?,
+                row.get::<_, Vec<u8>>(2)?,
+                row.get(3)?,
+                row.get(4)?,
+            ))
         });
-        let Some((version, generation, event, last_seq, is_gone)) = row.optional()? else { return Ok(None) };
-        let version = Version::from_bytes(&version)
-            .ok_or_else(|| StoreError::Damaged(format!("version of {path}: {} bytes", version.len())))?;
+        let Some((version, generation, event, last_seq, is_gone)) = row.optional()? else {
+            return Ok(None);
+        };
+        let version = Version::from_bytes(&version).ok_or_else(|| {
+            StoreError::Damaged(format!("version of {path}: {} bytes", version.len()))
+        })?;
         let event = event.first_chunk::<16>().map(|id| EventId(*id));
         Ok(Some(Seen { version, generation, event, last_seq, is_gone }))
     }
@@ -131,13 +142,20 @@ impl Arrivals<'_> {
     }
 
     /// An earlier event of the same path that still waits for this endpoint goes first (P5).
-    fn insert_delivery(&mut self, seq: i64, endpoint: &Name, seen: Option<&Seen>) -> Result<(), StoreError> {
+    fn insert_delivery(
+        &mut self,
+        seq: i64,
+        endpoint: &Name,
+        seen: Option<&Seen>,
+    ) -> Result<(), StoreError> {
         let endpoint = self.tables.endpoint(self.db, endpoint)?;
         let mut behind = None;
         if let Some(seen) = seen {
             let sql = "SELECT seq FROM delivery WHERE seq = ?1 AND endpoint = ?2 AND state = 0";
             let mut waiting = self.db.prepare_cached(sql)?;
-            behind = waiting.query_row(params![seen.last_seq, endpoint], |row| row.get::<_, i64>(0)).optional()?;
+            behind = waiting
+                .query_row(params![seen.last_seq, endpoint], |row| row.get::<_, i64>(0))
+                .optional()?;
         }
         let sql = "INSERT INTO delivery (seq, endpoint, state, behind, next_ms, attempts) VALUES (?1, ?2, 0, ?3, 0, 0)";
         self.db.prepare_cached(sql)?.execute(params![seq, endpoint, behind])?;
@@ -179,12 +197,18 @@ impl Arrivals<'_> {
     }
 
     /// Which of `entries` are news.
-    pub(crate) fn recall(&mut self, watch: &Name, entries: &[Present]) -> Result<Vec<Recall>, StoreError> {
+    pub(crate) fn recall(
+        &mut self,
+        watch: &Name,
+        entries: &[Present],
+    ) -> Result<Vec<Recall>, StoreError> {
         let watch = self.tables.watch(self.db, watch)?;
         let mut answers = Vec::with_capacity(entries.len());
         for entry in entries {
             // One that came back counts as news: settling it revives the row, or makes a new arrival.
-            let known = self.seen(watch, &entry.path)?.is_some_and(|s| !s.is_gone && s.is_at(&entry.version));
+            let known = self
+                .seen(watch, &entry.path)?
+                .is_some_and(|s| !s.is_gone && s.is_at(&entry.version));
             answers.push(if known { Recall::Known } else { Recall::Unknown });
         }
         Ok(answers)
@@ -216,8 +240,10 @@ impl Arrivals<'_> {
         let watch = self.tables.watch(self.db, watch)?;
         let filesystem = scan.filesystem.cast_signed();
         let sql = "SELECT first_scan, filesystem FROM watch WHERE id = ?1";
-        let (state, before): (i64, Option<i64>) =
-            self.db.prepare_cached(sql)?.query_row([watch], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (state, before): (i64, Option<i64>) = self
+            .db
+            .prepare_cached(sql)?
+            .query_row([watch], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if state != DONE || before != Some(filesystem) {
             let sql = "UPDATE watch SET first_scan = ?2, filesystem = ?3 WHERE id = ?1";
             self.db.execute(sql, params![watch, DONE, filesystem])?;
@@ -228,19 +254,30 @@ impl Arrivals<'_> {
     }
 
     /// A page of remembered paths after `after`.
-    pub(crate) fn remembered(&mut self, watch: &Name, after: &RelPath) -> Result<Vec<RelPath>, StoreError> {
+    pub(crate) fn remembered(
+        &mut self,
+        watch: &Name,
+        after: &RelPath,
+    ) -> Result<Vec<RelPath>, StoreError> {
         let watch = self.tables.watch(self.db, watch)?;
         let sql = "SELECT path FROM seen WHERE watch = ?1 AND path > ?2 AND gone_since IS NULL
                    ORDER BY path LIMIT ?3";
         let mut page = self.db.prepare_cached(sql)?;
-        let rows = page.query_map(params![watch, after.as_bytes(), PAGE], |row| row.get::<_, Vec<u8>>(0))?;
+        let rows =
+            page.query_map(params![watch, after.as_bytes(), PAGE], |row| row.get::<_, Vec<u8>>(0))?;
         Ok(rows.map(|bytes| bytes.map(|b| RelPath::from_bytes(&b))).collect::<Result<_, _>>()?)
     }
 
     /// These files are gone.
-    pub(crate) fn gone(&mut self, watch: &Name, paths: &[RelPath], clock: RetentionClock) -> Result<(), StoreError> {
+    pub(crate) fn gone(
+        &mut self,
+        watch: &Name,
+        paths: &[RelPath],
+        clock: RetentionClock,
+    ) -> Result<(), StoreError> {
         let watch = self.tables.watch(self.db, watch)?;
-        let sql = "UPDATE seen SET gone_since = ?3 WHERE watch = ?1 AND path = ?2 AND gone_since IS NULL";
+        let sql =
+            "UPDATE seen SET gone_since = ?3 WHERE watch = ?1 AND path = ?2 AND gone_since IS NULL";
         let mut bury = self.db.prepare_cached(sql)?;
         for path in paths {
             bury.execute(params![watch, path.as_bytes(), clock.now_ms])?;

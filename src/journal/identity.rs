@@ -102,7 +102,8 @@ pub enum NotLocked {
 pub fn lock(dir: &Path) -> Result<Lock, NotLocked> {
     super::store::make_dir(dir)?;
     let path = dir.join(LOCK);
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

@@ -15,6 +15,9 @@ mod store;
 mod tables;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::{io, path::Path, sync::Arc, thread::JoinHandle};
 
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
@@ -26,8 +29,8 @@ use self::{
 };
 use crate::{
     arrival::{
-        Conclusion, DueBatch, FirstScan, Memory, Name, Outbox, Present, Recall, Recorded, Recorder, RelPath,
-        Scanned, Settled, Unavailable, UrlPrint,
+        Conclusion, DueBatch, FirstScan, Memory, Name, Outbox, Present, Recall, Recorded, Recorder,
+        RelPath, Scanned, Settled, Unavailable, UrlPrint,
     },
     config::checked::{self, Config},
 };
@@ -61,7 +64,8 @@ impl Journal {
         let (wake, woken) = watch::channel(0);
         let (lose, losses) = watch::channel(0);
         let writer = Writer::new(config, lock, asked, wake, lose);
-        let thread = std::thread::Builder::new().name("journal".into()).spawn(move || writer.run())?;
+        let thread =
+            std::thread::Builder::new().name("journal".into()).spawn(move || writer.run())?;
         Ok((Self { questions, woken, losses }, thread))
     }
 
@@ -105,7 +109,10 @@ pub struct WatchView {
 }
 
 impl WatchView {
-    fn ask<T>(&self, question: impl FnOnce(Arc<Source>, Reply<T>) -> Command) -> Result<T, Unavailable> {
+    fn ask<T>(
+        &self,
+        question: impl FnOnce(Arc<Source>, Reply<T>) -> Command,
+    ) -> Result<T, Unavailable> {
         let (reply, answer) = oneshot::channel();
         let question = question(Arc::clone(&self.source), reply);
         self.questions.blocking_send(question).map_err(|_| Unavailable)?;
@@ -162,12 +169,22 @@ impl LaneView {
 }
 
 impl Outbox for LaneView {
-    async fn due(&self, endpoint: &Name, held: Vec<i64>, limit: usize) -> Result<DueBatch, Unavailable> {
+    async fn due(
+        &self,
+        endpoint: &Name,
+        held: Vec<i64>,
+        limit: usize,
+    ) -> Result<DueBatch, Unavailable> {
         let endpoint = endpoint.clone();
         self.ask(|reply| Command::Due { endpoint, held, limit, reply }).await
     }
 
-    async fn conclude(&self, endpoint: &Name, seq: i64, conclusion: Conclusion) -> Result<(), Unavailable> {
+    async fn conclude(
+        &self,
+        endpoint: &Name,
+        seq: i64,
+        conclusion: Conclusion,
+    ) -> Result<(), Unavailable> {
         let endpoint = endpoint.clone();
         self.ask(|reply| Command::Conclude { endpoint, seq, conclusion, reply }).await
     }

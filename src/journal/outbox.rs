@@ -20,7 +20,7 @@ const WINDOW_BYTES: usize = 1 << 20;
 
 /// The longest wait that anything asks for: Retry-After is cut to 24 h, the longest default delay is 12 h
 /// with its jitter. What is due later than that was stored under a wrong clock.
-const WAIT_MAX: Duration = Duration::from_secs(36 * 3600);
+const WAIT_MAX: Duration = Duration::from_hours(36);
 
 /// A transaction's view of the deliveries.
 pub(crate) struct Deliveries<'a> {
@@ -40,8 +40,8 @@ impl Deliveries<'_> {
         let id = self.tables.endpoint(self.db, endpoint)?;
         let waiting = self.tables.waiting.get(&id).copied().unwrap_or(0);
         let mut batch = DueBatch { waiting, ..DueBatch::default() };
-        if waiting <= held.len() as u64 {
-            batch.waiting = 0;
+        // Not compared with `held`: what the lane holds may have been concluded a moment ago.
+        if waiting == 0 {
             return Ok(batch);
         }
         let latest = now.after(WAIT_MAX);
@@ -49,7 +49,8 @@ impl Deliveries<'_> {
         self.pick(&mut batch, id, (latest.0, i64::MAX), held, limit)?;
         let sql = "SELECT min(next_ms) FROM delivery
                    WHERE endpoint = ?1 AND state = 0 AND behind IS NULL AND next_ms > ?2";
-        let next: Option<i64> = self.db.prepare_cached(sql)?.query_row(params![id, now.0], |row| row.get(0))?;
+        let next: Option<i64> =
+            self.db.prepare_cached(sql)?.query_row(params![id, now.0], |row| row.get(0))?;
         batch.next_in = next.map(|next| WallMs(next).until(now).min(WAIT_MAX));
         batch.waiting = waiting.saturating_sub((held.len() + batch.events.len()) as u64);
         Ok(batch)
@@ -85,7 +86,9 @@ impl Deliveries<'_> {
                 attempts: row.get(1)?,
                 event: EventId(row.get(2)?),
                 watch: self.tables.watch_name(row.get(3)?)?,
-                path: RelPath::from_bytes(row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?),
+                path: RelPath::from_bytes(
+                    row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?,
+                ),
                 body: body.into(),
             });
         }
@@ -138,10 +141,19 @@ impl Deliveries<'_> {
         refusal: &Refusal,
         now: WallMs,
     ) -> Result<bool, StoreError> {
-        let sql = "UPDATE delivery SET state = ?3, next_ms = ?4, attempts = ?5, class = ?6, status = ?7,
+        let sql =
+            "UPDATE delivery SET state = ?3, next_ms = ?4, attempts = ?5, class = ?6, status = ?7,
                    reason = ?8, tried_ms = ?9 WHERE seq = ?1 AND endpoint = ?2 AND state = 0";
         let row = params![
-            seq, endpoint, state, next_ms, attempts, refusal.class, refusal.status, refusal.reason, now.0
+            seq,
+            endpoint,
+            state,
+            next_ms,
+            attempts,
+            refusal.class,
+            refusal.status,
+            refusal.reason,
+            now.0
         ];
         Ok(self.db.prepare_cached(sql)?.execute(row)? == 1)
     }
@@ -153,7 +165,8 @@ impl Deliveries<'_> {
         }
         let sql = "SELECT length(body) FROM event WHERE seq = ?1
                    AND NOT EXISTS (SELECT 1 FROM delivery WHERE seq = ?1 AND state = 0)";
-        let last: Option<u64> = self.db.prepare_cached(sql)?.query_row([seq], |row| row.get(0)).optional()?;
+        let last: Option<u64> =
+            self.db.prepare_cached(sql)?.query_row([seq], |row| row.get(0)).optional()?;
         if let Some(bytes) = last {
             self.tables.events = self.tables.events.saturating_sub(1);
             self.tables.bytes = self.tables.bytes.saturating_sub(bytes);
@@ -204,7 +217,8 @@ impl Deliveries<'_> {
         }
         let sql = "SELECT seq, endpoint FROM delivery WHERE state = 1 ORDER BY seq LIMIT ?1";
         let mut oldest = self.db.prepare_cached(sql)?;
-        let rows = oldest.query_map([excess], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+        let rows =
+            oldest.query_map([excess], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
         for (seq, endpoint) in rows.collect::<Result<Vec<_>, _>>()? {
             let sql = "DELETE FROM delivery WHERE seq = ?1 AND endpoint = ?2";
             self.db.prepare_cached(sql)?.execute(params![seq, endpoint])?;

@@ -9,10 +9,10 @@ use crate::clock::WallMs;
 
 /// How long the memory of a file that is gone is kept. When the same version comes back within that time
 /// (a share that was away), it is not announced again.
-pub(crate) const TOMBSTONE_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
+pub(crate) const TOMBSTONE_AGE: Duration = Duration::from_hours(30 * 24);
 
 /// Time between two looks.
-pub(crate) const INTERVAL: Duration = Duration::from_secs(3600);
+pub(crate) const INTERVAL: Duration = Duration::from_hours(1);
 
 /// Damaged databases that are kept beside the journal.
 pub(crate) const SET_ASIDE_MAX: usize = 3;

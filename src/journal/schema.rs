@@ -3,6 +3,9 @@
 //! Migrations only add. `user_version` counts them; `min_reader` in `meta` is the oldest version whose code
 //! still reads this journal correctly, so that a binary that was rolled back knows whether it may.
 
+/// Says whose database it is (`file`(1) reads it too): "wtch".
+pub(crate) const APPLICATION_ID: i64 = 0x7774_6368;
+
 /// What this code writes.
 pub(crate) const VERSION: i64 = 1;
 

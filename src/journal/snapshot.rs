@@ -48,7 +48,7 @@ pub struct Row {
     pub event: String,
     /// The endpoint's name.
     pub endpoint: String,
-    /// `waiting` or `dead`.
+    /// `waiting`, `parked` (its endpoint answered 410 Gone) or `dead`.
     pub state: &'static str,
     /// The watch's name.
     pub watch: String,
@@ -94,7 +94,8 @@ impl Snapshot {
             fs::copy(&source, &copy).map_err(io_error)?;
             copy_if_there(&store::wal_of(&source), &store::wal_of(&copy)).map_err(io_error)?;
             if Seen::of(&source).map_err(io_error)? == before {
-                let db = Connection::open(&copy).map_err(|e| SnapshotError::Unreadable(e.to_string()))?;
+                let db = Connection::open(&copy)
+                    .map_err(|e| SnapshotError::Unreadable(e.to_string()))?;
                 return Ok(Self { dir: copy_dir, db });
             }
         }
@@ -102,20 +103,25 @@ impl Snapshot {
         Err(SnapshotError::Busy(dir.to_path_buf()))
     }
 
-    /// Deliveries that have not ended well, oldest first: those that wait, those that are dead, or both.
-    pub fn rows(&self, waiting: bool, dead: bool) -> Result<Vec<Row>, SnapshotError> {
+    /// Deliveries that have not ended well, oldest first.
+    pub fn rows(&self) -> Result<Vec<Row>, SnapshotError> {
         let unreadable = |error: rusqlite::Error| SnapshotError::Unreadable(error.to_string());
-        let sql = "SELECT e.id, p.name, d.state, w.name, e.path, d.attempts, d.class, d.status, d.reason,
-                          e.committed_ms
+        let sql =
+            "SELECT e.id, p.name, d.state, w.name, e.path, d.attempts, d.class, d.status, d.reason,
+                          e.committed_ms, p.parked_url IS NOT NULL
                    FROM delivery d JOIN event e ON e.seq = d.seq
                    JOIN watch w ON w.id = e.watch JOIN endpoint p ON p.id = d.endpoint
-                   WHERE (d.state = 0 AND ?1) OR (d.state = 1 AND ?2) ORDER BY d.seq, p.name";
+                   ORDER BY d.seq, p.name";
         let mut rows = self.db.prepare(sql).map_err(unreadable)?;
-        let rows = rows.query_map([waiting, dead], |row| {
+        let rows = rows.query_map([], |row| {
             Ok(Row {
                 event: EventId(row.get(0)?).to_string(),
                 endpoint: row.get(1)?,
-                state: if row.get::<_, i64>(2)? == 0 { "waiting" } else { "dead" },
+                state: match (row.get::<_, i64>(2)?, row.get::<_, bool>(10)?) {
+                    (0, false) => "waiting",
+                    (0, true) => "parked",
+                    _ => "dead",
+                },
                 watch: row.get(3)?,
                 path: RelPath::from_bytes(&row.get::<_, Vec<u8>>(4)?).to_string(),
                 attempts: row.get(5)?,

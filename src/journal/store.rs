@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 
 use super::{
     retention,
-    schema::{MIGRATIONS, MIN_READER, VERSION},
+    schema::{APPLICATION_ID, MIGRATIONS, MIN_READER, VERSION},
 };
 use crate::clock::WallMs;
 
@@ -95,6 +95,7 @@ fn open_checked(dir: &Path) -> Result<Opened, StoreError> {
         | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
     let connection = Connection::open_with_flags(&path, flags)?;
     prepare(&connection)?;
+    require_ours(&connection)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version > 0 && !stopped_cleanly {
         quick_check(&connection)?;
@@ -124,6 +125,19 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// A database of another program, put here by mistake, is not migrated but moved out of the way.
+fn require_ours(connection: &Connection) -> Result<(), StoreError> {
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let id: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if tables > 0 && id != APPLICATION_ID {
+        return Err(StoreError::Damaged(format!(
+            "not a journal of watchd (application id {id:#x})"
+        )));
+    }
+    Ok(())
+}
+
 /// After an unclean stop only: it reads the whole file.
 fn quick_check(connection: &Connection) -> Result<(), StoreError> {
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
@@ -133,6 +147,9 @@ fn quick_check(connection: &Connection) -> Result<(), StoreError> {
 fn migrate(connection: &Connection, found: i64) -> Result<(), StoreError> {
     if found > VERSION {
         return accept_newer(connection, found);
+    }
+    if found == 0 {
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
     let done = usize::try_from(found).unwrap_or(0);
     for (at, script) in MIGRATIONS.iter().enumerate().skip(done) {
@@ -154,7 +171,9 @@ fn accept_newer(connection: &Connection, found: i64) -> Result<(), StoreError> {
         warn!(found, known = VERSION, "the journal was written by a newer watchd, and can be used");
         return Ok(());
     }
-    Err(StoreError::Damaged(format!("written by a newer watchd (version {found}, we know {VERSION})")))
+    Err(StoreError::Damaged(format!(
+        "written by a newer watchd (version {found}, we know {VERSION})"
+    )))
 }
 
 /// Moves the database and its log out of the way: kept for whoever wants to look, at most

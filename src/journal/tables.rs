@@ -33,17 +33,22 @@ impl Tables {
     pub(crate) fn load(db: &Connection) -> Result<Self, StoreError> {
         let mut tables = Self::default();
         let mut names = db.prepare("SELECT id, name FROM watch")?;
-        for row in names.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))? {
+        for row in
+            names.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?
+        {
             let (id, name) = row?;
-            let name = Name::parse(&name).ok_or_else(|| StoreError::Damaged(format!("watch name {name:?}")))?;
+            let name = Name::parse(&name)
+                .ok_or_else(|| StoreError::Damaged(format!("watch name {name:?}")))?;
             tables.names.insert(id, name.clone());
             tables.watches.insert(name, id);
         }
         let mut names = db.prepare("SELECT id, name FROM endpoint")?;
-        for row in names.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))? {
+        for row in
+            names.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?
+        {
             let (id, name) = row?;
-            let name =
-                Name::parse(&name).ok_or_else(|| StoreError::Damaged(format!("endpoint name {name:?}")))?;
+            let name = Name::parse(&name)
+                .ok_or_else(|| StoreError::Damaged(format!("endpoint name {name:?}")))?;
             tables.endpoints.insert(name, id);
         }
         tables.recount(db)?;
@@ -54,7 +59,8 @@ impl Tables {
 
     /// Counts again what commits count along.
     pub(crate) fn recount(&mut self, db: &Connection) -> Result<(), StoreError> {
-        let mut waiting = db.prepare("SELECT endpoint, count(*) FROM delivery WHERE state = 0 GROUP BY endpoint")?;
+        let mut waiting = db
+            .prepare("SELECT endpoint, count(*) FROM delivery WHERE state = 0 GROUP BY endpoint")?;
         let rows = waiting.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         self.waiting = rows.collect::<Result<_, _>>()?;
         (self.events, self.bytes) = db.query_row(
@@ -63,7 +69,8 @@ impl Tables {
             [],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        self.dead = db.query_row("SELECT count(*) FROM delivery WHERE state = 1", [], |row| row.get(0))?;
+        self.dead =
+            db.query_row("SELECT count(*) FROM delivery WHERE state = 1", [], |row| row.get(0))?;
         Ok(())
     }
 
@@ -72,8 +79,12 @@ impl Tables {
         if let Some(id) = self.watches.get(name) {
             return Ok(*id);
         }
-        db.execute("INSERT OR IGNORE INTO watch (name, first_scan) VALUES (?1, 0)", [name.as_str()])?;
-        let id = db.query_row("SELECT id FROM watch WHERE name = ?1", [name.as_str()], |row| row.get(0))?;
+        db.execute(
+            "INSERT OR IGNORE INTO watch (name, first_scan) VALUES (?1, 0)",
+            [name.as_str()],
+        )?;
+        let id = db
+            .query_row("SELECT id FROM watch WHERE name = ?1", [name.as_str()], |row| row.get(0))?;
         self.watches.insert(name.clone(), id);
         self.names.insert(id, name.clone());
         Ok(id)
@@ -90,7 +101,10 @@ impl Tables {
             return Ok(*id);
         }
         db.execute("INSERT OR IGNORE INTO endpoint (name) VALUES (?1)", [name.as_str()])?;
-        let id = db.query_row("SELECT id FROM endpoint WHERE name = ?1", [name.as_str()], |row| row.get(0))?;
+        let id =
+            db.query_row("SELECT id FROM endpoint WHERE name = ?1", [name.as_str()], |row| {
+                row.get(0)
+            })?;
         self.endpoints.insert(name.clone(), id);
         Ok(id)
     }

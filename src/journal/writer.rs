@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     arrival::{
-        Conclusion, DueBatch, FirstScan, Name, Present, Recall, Recorded, RelPath, Scanned, Settled,
-        Unavailable, UrlPrint,
+        Conclusion, DueBatch, FirstScan, Name, Present, Recall, Recorded, RelPath, Scanned,
+        Settled, Unavailable, UrlPrint,
     },
     clock,
     config::checked::{Config, Instance, State},
@@ -213,7 +213,8 @@ impl Writer {
                 return;
             }
             Some(open) => {
-                let mut group = Group { open, state: &self.state, refuses: self.refuses, news: &mut news };
+                let mut group =
+                    Group { open, state: &self.state, refuses: self.refuses, news: &mut news };
                 group.commit(writes, &mut answers)
             }
         };
@@ -242,9 +243,10 @@ impl Writer {
             Command::Remembered { source, after, reply } => {
                 open.arrivals().remembered(&source.watch, &after).map(|page| answer(reply, page))
             }
-            Command::Due { endpoint, held, limit, reply } => {
-                open.deliveries().due(&endpoint, &held, limit, clock::wall()).map(|due| answer(reply, due))
-            }
+            Command::Due { endpoint, held, limit, reply } => open
+                .deliveries()
+                .due(&endpoint, &held, limit, clock::wall())
+                .map(|due| answer(reply, due)),
             Command::IsParked { endpoint, url, reply } => {
                 open.deliveries().is_parked(&endpoint, url).map(|parked| answer(reply, parked))
             }
@@ -325,7 +327,11 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
-    fn commit(&mut self, writes: Vec<Command>, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
+    fn commit(
+        &mut self,
+        writes: Vec<Command>,
+        answers: &mut Vec<Answer>,
+    ) -> Result<(), StoreError> {
         self.open.db.execute_batch("BEGIN IMMEDIATE")?;
         for question in writes {
             if let Err(failure) = self.apply(question, answers) {
@@ -360,7 +366,8 @@ impl Group<'_> {
                 answers.push(answer(reply, ()));
             }
             Command::Conclude { endpoint, seq, conclusion, reply } => {
-                *self.news |= self.open.deliveries().conclude(&endpoint, seq, &conclusion, clock::wall())?;
+                *self.news |=
+                    self.open.deliveries().conclude(&endpoint, seq, &conclusion, clock::wall())?;
                 answers.push(answer(reply, ()));
             }
             Command::Release { endpoint, reply } => {

@@ -14,7 +14,7 @@ pub(crate) enum Writer {
     None,
     /// Somebody has.
     Present,
-    /// The kernel would not say: not our file and no CAP_LEASE, or a file system without leases.
+    /// The kernel would not say: not our file and no `CAP_LEASE`, or a file system without leases.
     Unknown,
 }
 
@@ -32,7 +32,10 @@ pub(crate) fn writer_of(fd: BorrowedFd<'_>) -> Writer {
 }
 
 /// No kept crate wraps `F_SETLEASE` (rustix 1.1 and nix 0.31 do not).
-#[expect(unsafe_code, reason = "fcntl is called with an open descriptor and an integer; no memory is shared")]
+#[expect(
+    unsafe_code,
+    reason = "fcntl is called with an open descriptor and an integer; no memory is shared"
+)]
 fn lease(fd: BorrowedFd<'_>, kind: libc::c_int) -> Result<(), libc::c_int> {
     // SAFETY: `fd` is open for the whole call, and F_SETLEASE takes its argument by value.
     let answer = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETLEASE, kind) };

@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 
 use self::tracker::{Outcome, Step, Tracker, Writers};
 use crate::{
-    arrival::{RelPath, Recorded, Recorder, Report, Sample, Settled},
+    arrival::{Recorded, Recorder, RelPath, Report, Sample, Settled},
     clock,
     config::checked::Watch,
     filesystem::Policy,
@@ -47,8 +47,16 @@ pub fn start(config: Watch, ports: Ports) -> io::Result<()> {
     let name = format!("settle {}", config.name);
     let tracker = Tracker::new(config.quiet);
     let policy = Policy::of(0);
-    let stage =
-        Stage { config, ports, tracker, policy, hold_until: None, no_room: 0, next_stuck: None, blind: false };
+    let stage = Stage {
+        config,
+        ports,
+        tracker,
+        policy,
+        hold_until: None,
+        no_room: 0,
+        next_stuck: None,
+        blind: false,
+    };
     thread::Builder::new().name(name).spawn(move || stage.run())?;
     Ok(())
 }
@@ -90,7 +98,7 @@ impl Stage {
 
     /// How long there is nothing to do. With nothing waiting, until the next report.
     fn patience(&self) -> Duration {
-        const FOREVER: Duration = Duration::from_secs(24 * 3600);
+        const FOREVER: Duration = Duration::from_hours(24);
         let Some(deadline) = self.tracker.next_deadline() else { return FOREVER };
         let wake = self.hold_until.map_or(deadline, |hold| hold.max(deadline));
         let wake = self.next_stuck.map_or(wake, |stuck| stuck.min(wake));
@@ -133,7 +141,7 @@ impl Stage {
             if let Outcome::Unclear(error) = &outcome {
                 warn!(watch = %self.config.name, %path, %error, "cannot look at this file, trying again");
             }
-            match self.tracker.looked(&path, outcome, now) {
+            match self.tracker.looked(&path, &outcome, now) {
                 Step::Settled(settled, writers) => {
                     self.note_writers(&path, writers);
                     whole.push(settled);
@@ -158,7 +166,9 @@ impl Stage {
             }
         }
         match probe::look(&full, before, self.policy, self.config.writer_detection) {
-            Outcome::Looked { sample, .. } if before == Some(&sample) && !self.takes_size(sample.size) => {
+            Outcome::Looked { sample, .. }
+                if before == Some(&sample) && !self.takes_size(sample.size) =>
+            {
                 Outcome::NotSelected
             }
             outcome => outcome,
@@ -172,8 +182,12 @@ impl Stage {
     fn record(&mut self, whole: Vec<Settled>) {
         let answers = self.ports.recorder.record(whole.clone());
         let now = clock::mono();
-        let refused: Vec<Settled> =
-            whole.into_iter().zip(&answers).filter(|(_, a)| **a == Recorded::NoRoom).map(|(s, _)| s).collect();
+        let refused: Vec<Settled> = whole
+            .into_iter()
+            .zip(&answers)
+            .filter(|(_, a)| **a == Recorded::NoRoom)
+            .map(|(s, _)| s)
+            .collect();
         if refused.is_empty() {
             self.no_room = 0;
             return;
@@ -205,7 +219,8 @@ impl Stage {
             self.next_stuck = None;
             return;
         }
-        let step = (self.config.stuck_after / 8).clamp(Duration::from_secs(1), Duration::from_secs(60));
+        let step =
+            (self.config.stuck_after / 8).clamp(Duration::from_secs(1), Duration::from_mins(1));
         if self.next_stuck.is_some_and(|next| now < next) {
             return;
         }

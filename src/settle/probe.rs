@@ -19,7 +19,8 @@ use crate::{
 
 /// Looks at `path`. `lease` says whether the root's file system may be asked for writers.
 pub(crate) fn look(path: &Path, before: Option<&Sample>, policy: Policy, lease: bool) -> Outcome {
-    let found = if lease && policy.lease { open_and_ask(path, before) } else { stat_only(path, policy) };
+    let found =
+        if lease && policy.lease { open_and_ask(path, before) } else { stat_only(path, policy) };
     found.unwrap_or_else(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Outcome::Gone,
         _ => Outcome::Unclear(error),
@@ -30,7 +31,8 @@ pub(crate) fn look(path: &Path, before: Option<&Sample>, policy: Policy, lease: 
 fn open_and_ask(path: &Path, before: Option<&Sample>) -> io::Result<Outcome> {
     // NONBLOCK: a FIFO must not hang us, and another process's lease (Samba) must not keep us waiting for
     // its break time (fcntl(2), lease-break-time).
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let flags =
+        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY;
     let fd = match rustix::fs::openat(CWD, path, flags, Mode::empty()) {
         Ok(fd) => fd,
         Err(Errno::WOULDBLOCK) => return Ok(Outcome::Writing),
@@ -47,9 +49,10 @@ fn open_and_ask(path: &Path, before: Option<&Sample>) -> io::Result<Outcome> {
     }
     let policy = stat::policy(&fd)?;
     // Not worth a question when it has changed: the quiet period starts again anyway.
-    let writer = match before == Some(&sample) && policy.lease {
-        true => lease::writer_of(fd.as_fd()),
-        false => Writer::Unknown,
+    let writer = if before == Some(&sample) && policy.lease {
+        lease::writer_of(fd.as_fd())
+    } else {
+        Writer::Unknown
     };
     Ok(match writer {
         Writer::Present => Outcome::Writing,

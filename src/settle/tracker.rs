@@ -139,16 +139,16 @@ impl Tracker {
     }
 
     /// Judges a look at a file that was due.
-    pub(crate) fn looked(&mut self, path: &RelPath, outcome: Outcome, now: Instant) -> Step {
+    pub(crate) fn looked(&mut self, path: &RelPath, outcome: &Outcome, now: Instant) -> Step {
         let Some(candidate) = self.waiting.get_mut(path) else { return Step::Dropped };
         let (step, wait) = match outcome {
-            Outcome::Looked { sample, identity, asked } if candidate.sample == Some(sample) => {
+            &Outcome::Looked { sample, identity, asked } if candidate.sample == Some(sample) => {
                 let initial = candidate.initial;
                 self.waiting.remove(path);
                 let writers = if asked { Writers::RuledOut } else { Writers::NoOpinion };
                 return Step::Settled(settled(path, &sample, identity, initial), writers);
             }
-            Outcome::Looked { sample, .. } => {
+            &Outcome::Looked { sample, .. } => {
                 candidate.sample = Some(sample);
                 candidate.refusals = 0;
                 (Step::Waits, self.quiet)

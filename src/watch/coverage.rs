@@ -64,8 +64,12 @@ impl Coverage {
 
     /// Forgets `dir` and everything below it; true when any of it was armed.
     pub(crate) fn disarm(&mut self, dir: &RelPath) -> bool {
-        let below: Vec<RelPath> =
-            self.armed.range(dir.clone()..).take_while(|d| d.as_bytes().starts_with(dir.as_bytes())).cloned().collect();
+        let below: Vec<RelPath> = self
+            .armed
+            .range(dir.clone()..)
+            .take_while(|d| d.as_bytes().starts_with(dir.as_bytes()))
+            .cloned()
+            .collect();
         let mut any = false;
         for gone in below.iter().filter(|d| d.is_within(dir)) {
             if let Some(kernel) = &mut self.kernel {

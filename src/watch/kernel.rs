@@ -88,9 +88,11 @@ fn hints(root: &Path, event: notify::Event, mut note: impl FnMut(Hint)) {
     let shape: fn(RelPath) -> Hint = match event.kind {
         EventKind::Create(CreateKind::Folder) => Hint::Dir,
         EventKind::Create(_) | EventKind::Access(AccessKind::Close(_)) => Hint::File,
-        EventKind::Modify(ModifyKind::Metadata(_) | ModifyKind::Name(RenameMode::To)) => Hint::Entry,
-        EventKind::Modify(ModifyKind::Name(RenameMode::From)) => Hint::Gone,
-        EventKind::Remove(RemoveKind::Folder | RemoveKind::Other) => Hint::Gone,
+        EventKind::Modify(ModifyKind::Metadata(_) | ModifyKind::Name(RenameMode::To)) => {
+            Hint::Entry
+        }
+        EventKind::Modify(ModifyKind::Name(RenameMode::From))
+        | EventKind::Remove(RemoveKind::Folder | RemoveKind::Other) => Hint::Gone,
         // `Both` repeats a From and a To; the removal of a file is found out when somebody looks for it.
         _ => return,
     };

@@ -115,7 +115,9 @@ impl Stage {
             }
             match self.follow(place) {
                 Left::Stopped => return,
-                Left::Lost => warn!(watch = %self.config.name, "the kernel lost events, scanning again"),
+                Left::Lost => {
+                    warn!(watch = %self.config.name, "the kernel lost events, scanning again")
+                }
                 Left::Replaced => {
                     warn!(watch = %self.config.name, "the directory was replaced, starting over");
                 }
@@ -130,7 +132,10 @@ impl Stage {
             return Err(io::Error::other("nothing is mounted here, and require_mount is set"));
         }
         // Traversal without permission to list would look like an empty directory that never fills.
-        rustix::fs::access(&self.config.path, rustix::fs::Access::READ_OK | rustix::fs::Access::EXEC_OK)?;
+        rustix::fs::access(
+            &self.config.path,
+            rustix::fs::Access::READ_OK | rustix::fs::Access::EXEC_OK,
+        )?;
         Ok(place)
     }
 
@@ -142,7 +147,9 @@ impl Stage {
         let mut root = Root::new(&self.config, place, &self.inbox, &self.ports);
         let mut next_check = clock::mono() + PLACE_CHECK;
         loop {
-            let Ok(batch) = self.inbox.take(patience(&root, next_check)) else { return Left::Stopped };
+            let Ok(batch) = self.inbox.take(patience(&root, next_check)) else {
+                return Left::Stopped;
+            };
             if batch.lost {
                 return Left::Lost;
             }
@@ -163,6 +170,6 @@ impl Stage {
 
 fn patience(root: &Root<'_>, next_check: Instant) -> Duration {
     let now = clock::mono();
-    let wake = root.next_turn().map_or(next_check, |turn| turn.min(next_check));
+    let wake = root.next_turn().min(next_check);
     wake.saturating_duration_since(now)
 }

@@ -21,7 +21,8 @@ use super::{
 };
 use crate::{
     arrival::{
-        FirstScan, Found, Kind, Present, Recall, RelPath, Report, Scanned, Sighting, Unavailable, Version,
+        FirstScan, Found, Kind, Present, Recall, RelPath, Report, Scanned, Sighting, Unavailable,
+        Version,
     },
     clock,
     config::checked::{Backend, Initial, Watch},
@@ -70,7 +71,12 @@ struct Tour {
 
 impl<'a> Root<'a> {
     /// A root that nobody has looked at yet: its first turn starts a scan of the whole.
-    pub(super) fn new(config: &'a Watch, place: Place, inbox: &Arc<Inbox>, ports: &'a Ports) -> Self {
+    pub(super) fn new(
+        config: &'a Watch,
+        place: Place,
+        inbox: &Arc<Inbox>,
+        ports: &'a Ports,
+    ) -> Self {
         let path: Arc<Path> = config.path.as_path().into();
         let events = match config.backend {
             Backend::Auto => place.policy.events,
@@ -122,15 +128,13 @@ impl<'a> Root<'a> {
     }
 
     /// When [`Root::turn`] has something to do.
-    pub(super) fn next_turn(&self) -> Option<Instant> {
-        let busy = self.walk.is_some() || self.sweep.is_some() || !self.dirty.is_empty();
-        match (busy, self.hold_until) {
-            (true, Some(hold)) => Some(hold),
-            (true, None) => Some(clock::mono()),
-            (false, _) if self.coverage.is_blind() => Some(self.next_poll),
-            (false, _) if self.coverage.polled().next().is_some() => Some(self.next_poll.min(self.next_rescan)),
-            (false, _) => Some(self.next_rescan),
+    pub(super) fn next_turn(&self) -> Instant {
+        let is_busy = self.walk.is_some() || self.sweep.is_some() || !self.dirty.is_empty();
+        if is_busy {
+            return self.hold_until.unwrap_or_else(clock::mono);
         }
+        let polls = self.coverage.is_blind() || self.coverage.polled().next().is_some();
+        if polls { self.next_poll.min(self.next_rescan) } else { self.next_rescan }
     }
 
     /// One slice of whatever scan is due.
@@ -169,10 +173,7 @@ impl<'a> Root<'a> {
     }
 
     fn begin(&mut self, now: Instant) {
-        let first = match self.ports.memory.first_scan() {
-            Ok(first) => first,
-            Err(Unavailable) => return self.hold(),
-        };
+        let Ok(first) = self.ports.memory.first_scan() else { return self.hold() };
         let places = std::mem::take(&mut self.dirty);
         let walk = Walk::over(Arc::clone(&self.path), places);
         self.walk = Some(Tour { walk, began: now, first, known: 0 });
@@ -182,7 +183,7 @@ impl<'a> Root<'a> {
         let Some(mut tour) = self.walk.take() else { return Ok(()) };
         if !tour.walk.is_reading() {
             let Some(dir) = tour.walk.next_dir() else {
-                self.end(tour);
+                self.end(&tour);
                 return Ok(());
             };
             self.coverage.arm(&dir);
@@ -201,17 +202,13 @@ impl<'a> Root<'a> {
                 return Ok(());
             }
         };
-        match self.recall(&mut tour, slice) {
-            Ok(seen) => {
-                self.walk = Some(tour);
-                self.report(seen)
-            }
-            Err(Unavailable) => {
-                self.dirty.extend(tour.walk.into_places());
-                self.hold();
-                Ok(())
-            }
-        }
+        let Ok(seen) = self.recall(&mut tour, slice) else {
+            self.dirty.extend(tour.walk.into_places());
+            self.hold();
+            return Ok(());
+        };
+        self.walk = Some(tour);
+        self.report(seen)
     }
 
     /// Asks the journal which of these files are news.
@@ -228,7 +225,8 @@ impl<'a> Root<'a> {
         let unknown = |answer: &Recall| *answer == Recall::Unknown;
         tour.known += answers.iter().filter(|answer| !unknown(answer)).count() as u64;
         if tour.first == Some(FirstScan::AsConfigured) && self.config.initial == Initial::Baseline {
-            let news = entries.into_iter().zip(&answers).filter(|(_, a)| unknown(a)).map(|(e, _)| e);
+            let news =
+                entries.into_iter().zip(&answers).filter(|(_, a)| unknown(a)).map(|(e, _)| e);
             self.ports.memory.baseline(news.collect())?;
             return Ok(Vec::new());
         }
@@ -237,7 +235,7 @@ impl<'a> Root<'a> {
         Ok(news.map(|((path, sample), _)| Sighting { path, sample: Some(sample), found }).collect())
     }
 
-    fn end(&mut self, tour: Tour) {
+    fn end(&mut self, tour: &Tour) {
         let now = clock::mono();
         let took = now.saturating_duration_since(tour.began);
         debug!(watch = %self.config.name, took_ms = took.as_millis(), known = tour.known, "scanned");
@@ -246,15 +244,13 @@ impl<'a> Root<'a> {
             return;
         }
         self.next_rescan = now + self.config.rescan_interval.max(took * SCAN_SHARE);
-        match self.ports.memory.scanned(Scanned { known: tour.known, filesystem: self.place.filesystem }) {
-            Ok(missing) => self.sweep = missing.then(Sweep::new),
-            Err(Unavailable) => {
-                // The first scan must be seen to its end by the journal, or everything stays "initial".
-                self.dirty.insert(RelPath::root());
-                self.hold();
-                return;
-            }
-        }
+        let scan = Scanned { known: tour.known, filesystem: self.place.filesystem };
+        let Ok(missing) = self.ports.memory.scanned(scan) else {
+            // The first scan must be seen to its end by the journal, or everything stays "initial".
+            self.dirty.insert(RelPath::root());
+            return self.hold();
+        };
+        self.sweep = missing.then(Sweep::new);
         if !self.announced {
             self.announced = true;
             info!(watch = %self.config.name, path = %self.path.display(),
@@ -298,7 +294,11 @@ impl<'a> Root<'a> {
                 }
             }
             (Kind::File, Role::Candidate) => {
-                seen.push(Sighting { path: path.clone(), sample: Some(sample), found: Found::Event });
+                seen.push(Sighting {
+                    path: path.clone(),
+                    sample: Some(sample),
+                    found: Found::Event,
+                });
             }
             (Kind::File, Role::Marker { releases }) => {
                 let sample = stat::entry(&releases.under(&self.path)).ok();

@@ -47,10 +47,8 @@ impl Rules {
             return Role::Ignored;
         }
         if let Some(releases) = self.marker.as_ref().and_then(|marker| released(marker, path)) {
-            return match self.selection.takes_file(&releases) {
-                true => Role::Marker { releases },
-                false => Role::Ignored,
-            };
+            let counts = self.selection.takes_file(&releases);
+            return if counts { Role::Marker { releases } } else { Role::Ignored };
         }
         if self.selection.takes_file(path) { Role::Candidate } else { Role::Ignored }
     }
@@ -99,7 +97,9 @@ mod tests {
     #[test]
     fn depth_counts_the_directories_above_a_file() {
         let rules = rules(2, None);
-        assert!(rules.enters(&path("d")) && rules.enters(&path("d/e")) && !rules.enters(&path("d/e/f")));
+        assert!(
+            rules.enters(&path("d")) && rules.enters(&path("d/e")) && !rules.enters(&path("d/e/f"))
+        );
         assert_eq!(rules.role(&path("d/e/a")), Role::Candidate);
         assert_eq!(rules.role(&path("d/e/f/a")), Role::Ignored);
     }
@@ -116,6 +116,11 @@ mod tests {
     #[test]
     fn size_bounds_are_inclusive() {
         let rules = rules(0, None);
-        assert!(!rules.takes_size(0) && rules.takes_size(1) && rules.takes_size(10) && !rules.takes_size(11));
+        assert!(
+            !rules.takes_size(0)
+                && rules.takes_size(1)
+                && rules.takes_size(10)
+                && !rules.takes_size(11)
+        );
     }
 }

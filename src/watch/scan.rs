@@ -1,11 +1,6 @@
 //! Walking a directory tree, a slice at a time, so that hints are handled in between.
 
-use std::{
-    ffi::CStr,
-    io,
-    path::Path,
-    sync::Arc,
-};
+use std::{ffi::CStr, io, path::Path, sync::Arc};
 
 use rustix::fs::{CWD, Dir, FileType, Mode, OFlags};
 
@@ -140,7 +135,9 @@ fn look(open: &OpenDir, name: &CStr, hint: FileType, rules: &Rules) -> Option<Lo
     let sample = stat::entry_at(open.dir.fd().ok()?, name).ok()?;
     match sample.kind {
         Kind::Dir => rules.enters(&rel).then_some(Look::Dir(rel)),
-        Kind::File => (candidate && rules.takes_size(sample.size)).then_some(Look::File(rel, sample)),
+        Kind::File => {
+            (candidate && rules.takes_size(sample.size)).then_some(Look::File(rel, sample))
+        }
         Kind::Symlink | Kind::Other => None,
     }
 }

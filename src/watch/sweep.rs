@@ -28,7 +28,8 @@ impl Sweep {
     ) -> Result<bool, Unavailable> {
         let page = memory.remembered(self.after.clone())?;
         let Some(last) = page.last().cloned() else { return Ok(false) };
-        let gone: Vec<RelPath> = page.into_iter().filter(|path| is_gone(&path.under(root))).collect();
+        let gone: Vec<RelPath> =
+            page.into_iter().filter(|path| is_gone(&path.under(root))).collect();
         if stat::place(root).map_or(true, |place| place.dir != dir) {
             return Ok(false);
         }
@@ -42,5 +43,6 @@ impl Sweep {
 
 /// Only a clear "not there" counts; an I/O error or a closed directory says nothing.
 fn is_gone(path: &Path) -> bool {
-    stat::entry(path).is_err_and(|e| matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
+    stat::entry(path)
+        .is_err_and(|e| matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
 }

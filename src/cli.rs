@@ -1,0 +1,185 @@
+//! The command line: what was asked for. Doing it is the business of others.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
+
+use crate::config::{Flags, Sources};
+
+/// What to do.
+pub enum Command {
+    /// Be the daemon.
+    Run(Sources),
+    /// Say whether a configuration is good.
+    Check(Sources),
+    /// Say what a configuration amounts to.
+    PrintConfig(Sources),
+    /// A folder, a receiver and the daemon in one terminal.
+    Demo {
+        /// Leave the folder behind.
+        keep: bool,
+    },
+    /// What is in the journal.
+    EventsList {
+        /// Where the journal is.
+        journal: JournalAt,
+        /// One JSON object a line.
+        json: bool,
+        /// Which events.
+        state: Events,
+    },
+}
+
+/// Where a command finds the journal.
+pub enum JournalAt {
+    /// In the state directory of this configuration.
+    Config(Sources),
+    /// In this directory.
+    StateDir(PathBuf),
+}
+
+/// Which events to list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Events {
+    /// Given up.
+    Dead,
+    /// Not yet delivered.
+    Waiting,
+    /// Held back: their endpoint is gone, or was told to stop.
+    Parked,
+    /// Each of these.
+    #[default]
+    All,
+}
+
+/// Reads the command line of this process. Ends it for `--help`, `--version` (0) and errors (2).
+pub fn parse() -> Command {
+    Cli::parse().asked().unwrap_or_else(|error| error.exit())
+}
+
+/// Reads a command line, its first word being the program.
+pub fn parse_from<I>(words: I) -> Result<Command, clap::Error>
+where
+    I: IntoIterator,
+    I::Item: Into<std::ffi::OsString> + Clone,
+{
+    Cli::try_parse_from(words)?.asked()
+}
+
+/// Posts a signed webhook when a file has landed
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+const EXAMPLES: &str = "\
+Two ways to start:
+  watchd --dir /srv/incoming --url https://example.net/hook
+  watchd run --config /etc/watchd/watchd.toml";
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Watch and announce (what happens without a command)
+    Run(RunArgs),
+    /// Say whether a configuration is good: every problem with line, key and advice
+    Check(ConfigArgs),
+    /// Show it all in one terminal: a folder, a receiver and the daemon
+    Demo {
+        /// Leave the folder behind
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Look into the journal
+    #[command(subcommand)]
+    Events(EventsVerb),
+}
+
+#[derive(Subcommand)]
+enum EventsVerb {
+    /// List events that are not delivered
+    List(ListArgs),
+}
+
+#[derive(Args)]
+struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Print the effective configuration and end
+    #[arg(long)]
+    print_config: bool,
+}
+
+#[derive(Args)]
+struct ConfigArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Args)]
+struct ListArgs {
+    /// The configuration file of the daemon
+    #[arg(long, value_name = "FILE", conflicts_with = "state_dir")]
+    config: Option<PathBuf>,
+    /// Its state directory
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// Which events
+    #[arg(long, value_enum, default_value_t)]
+    state: Events,
+}
+
+impl Cli {
+    fn asked(self) -> Result<Command, clap::Error> {
+        match self.verb {
+            None => self.run.asked(),
+            Some(Verb::Run(args)) => args.asked(),
+            Some(Verb::Check(args)) => Ok(Command::Check(args.sources()?)),
+            Some(Verb::Demo { keep }) => Ok(Command::Demo { keep }),
+            Some(Verb::Events(EventsVerb::List(args))) => Ok(args.asked()),
+        }
+    }
+}
+
+impl RunArgs {
+    fn asked(self) -> Result<Command, clap::Error> {
+        let sources = self.config.sources()?;
+        Ok(if self.print_config { Command::PrintConfig(sources) } else { Command::Run(sources) })
+    }
+}
+
+impl ConfigArgs {
+    /// A start without anything to watch is a question, not a configuration: it is answered with usage.
+    fn sources(self) -> Result<Sources, clap::Error> {
+        let sources = Sources::of_process(self.config, self.flags);
+        if sources.name_a_watch() {
+            return Ok(sources);
+        }
+        let what = "nothing to watch: neither --config nor --dir is given";
+        let message = format!("{what}\n\n{EXAMPLES}");
+        Err(<Cli as CommandFactory>::command().error(ErrorKind::MissingRequiredArgument, message))
+    }
+}
+
+impl ListArgs {
+    fn asked(self) -> Command {
+        let journal = match self.state_dir {
+            Some(dir) => JournalAt::StateDir(dir),
+            None => JournalAt::Config(Sources::of_process(self.config, Flags::default())),
+        };
+        Command::EventsList { journal, json: self.json, state: self.state }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! The daemon's own tables: state, log, instance.
+
+use std::path::PathBuf;
+
+use tracing_subscriber::EnvFilter;
+
+use super::Crossing;
+use crate::config::{
+    checked::{Instance, Log, LogFormat, State},
+    file, flags,
+    problem::{Place, Wrong},
+};
+
+const INSTANCE_LEN_MAX: usize = 128;
+
+/// SQLite counts rows in an `i64`; this is far below it, and far above what a small box can hold.
+const EVENTS_MAX: u64 = 1_000_000_000;
+
+/// A smaller outbox could not hold one body.
+const OUTBOX_BYTES_MIN: u64 = 4096;
+
+impl Crossing<'_> {
+    pub(super) fn state(&mut self, typed: &file::State) -> Option<State> {
+        let dir = self.state_dir(&typed.dir);
+        let key = ["state", "outbox_max_events"];
+        let outbox_events_max = self.count(&key, typed.outbox_max_events, 1, EVENTS_MAX);
+        let key = ["state", "dead_max_events"];
+        let dead_events_max = self.count(&key, typed.dead_max_events, 0, EVENTS_MAX);
+        let key = ["state", "outbox_max_size"];
+        let known = self.problems.len();
+        let outbox_bytes_max = self.size(&key, &typed.outbox_max_size);
+        if outbox_bytes_max < OUTBOX_BYTES_MIN && self.problems.len() == known {
+            let (least, most) = (OUTBOX_BYTES_MIN, i64::MAX.unsigned_abs());
+            self.object(&key, Wrong::Range { number: outbox_bytes_max, least, most });
+        }
+        Some(State { dir: dir?, outbox_events_max, outbox_bytes_max, dead_events_max })
+    }
+
+    fn state_dir(&mut self, typed: &str) -> Option<PathBuf> {
+        let key = ["state", "dir"];
+        if typed != "auto" {
+            return self.absolute(&key, typed);
+        }
+        let Some(dir) = self.default_state_dir() else {
+            self.object(&key, Wrong::NoHome);
+            return None;
+        };
+        // Two daemons that were started by hand with other directories must not share a journal.
+        Some(match flags::set_of_dirs(self.sources) {
+            Some(hash) => dir.join(format!("dirs-{hash}")),
+            None => dir,
+        })
+    }
+
+    /// systemd.exec(5) gives a list with colons when a unit has several; the XDG base directory
+    /// specification wants relative paths ignored.
+    fn default_state_dir(&self) -> Option<PathBuf> {
+        let absolute = |name| self.sources.variable(name).filter(|path| path.is_absolute());
+        if let Some(dirs) = self.sources.variable("STATE_DIRECTORY") {
+            let first = std::env::split_paths(dirs).next()?;
+            return first.is_absolute().then_some(first);
+        }
+        absolute("XDG_STATE_HOME")
+            .map(|dir| dir.join("watchd"))
+            .or_else(|| absolute("HOME").map(|home| home.join(".local/state/watchd")))
+    }
+
+    pub(super) fn log(&mut self, typed: &file::Log) -> Log {
+        let mut filter = typed.level.clone();
+        if EnvFilter::builder().parse(&filter).is_err() {
+            let known = self.problems.len();
+            self.object(&["log", "level"], Wrong::Filter);
+            // A bad filter in the environment must not keep a good configuration from starting.
+            if let Some(problem) = self.problems.get_mut(known) {
+                problem.is_warning = matches!(problem.place, Place::Variable(_));
+            }
+            "info".clone_into(&mut filter);
+        }
+        let format = match typed.format {
+            file::LogFormat::Auto => LogFormat::Auto,
+            file::LogFormat::Text => LogFormat::Text,
+            file::LogFormat::Json => LogFormat::Json,
+            file::LogFormat::Journal => LogFormat::Journal,
+        };
+        Log { filter, format }
+    }
+
+    pub(super) fn instance(&mut self, typed: &str) -> Instance {
+        if typed == "auto" {
+            return Instance::Auto;
+        }
+        let visible = typed.chars().all(|c| !c.is_control() && !c.is_whitespace());
+        if typed.is_empty() || typed.len() > INSTANCE_LEN_MAX || !visible {
+            self.object(&["instance"], Wrong::Instance);
+        }
+        Instance::Given(typed.to_owned())
+    }
+}

@@ -1,0 +1,66 @@
+//! Keys that belong to the file and do nothing yet. Their defaults are accepted; anything else is refused
+//! and never ignored: who sets `deny_private` relies on it.
+
+use std::time::Duration;
+
+use super::Crossing;
+use crate::config::{
+    file::{Endpoint, Format, Settings},
+    problem::Wrong,
+};
+
+impl Crossing<'_> {
+    pub(super) fn later(&mut self, typed: &Settings) {
+        for (name, watch) in &typed.watch {
+            if watch.follow_symlinks {
+                self.object(&["watch", name, "follow_symlinks"], Wrong::NotAvailable);
+            }
+        }
+        for (name, endpoint) in &typed.endpoint {
+            for (key, is_set) in of_endpoint(endpoint) {
+                if is_set {
+                    self.object(&["endpoint", name, key], Wrong::NotAvailable);
+                }
+            }
+        }
+        for (key, is_set) in of_daemon(typed) {
+            if is_set {
+                self.object(&key, Wrong::NotAvailable);
+            }
+        }
+        // These need the listener, and do nothing without it; their values have to be right all the same.
+        let least = Duration::from_secs(1);
+        self.period(&["self_check", "interval"], &typed.self_check.interval, least);
+        self.count(&["self_check", "failures"], typed.self_check.failures, 1, 1000);
+        self.period(&["heartbeat", "interval"], &typed.heartbeat.interval, least);
+    }
+}
+
+fn of_endpoint(typed: &Endpoint) -> [(&'static str, bool); 12] {
+    [
+        ("format", typed.format != Format::Json),
+        ("headers", !typed.headers.is_empty()),
+        ("header_files", !typed.header_files.is_empty()),
+        ("rate_limit", typed.rate_limit != "none"),
+        ("client_cert_file", typed.client_cert_file != "none"),
+        ("client_key_file", typed.client_key_file != "none"),
+        ("proxy", typed.proxy != "none"),
+        ("deny_private", typed.deny_private),
+        ("allow", !typed.allow.is_empty()),
+        ("success_statuses", !typed.success_statuses.is_empty()),
+        ("retry_statuses", !typed.retry_statuses.is_empty()),
+        ("permanent_statuses", !typed.permanent_statuses.is_empty()),
+    ]
+}
+
+fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 7] {
+    [
+        (["http", "listen"], typed.http.listen != "none"),
+        (["restart", "max_age"], typed.restart.max_age.0 != "none"),
+        (["restart", "on_binary_change"], typed.restart.on_binary_change),
+        (["heartbeat", "url"], typed.heartbeat.url != "none"),
+        (["heartbeat", "url_file"], typed.heartbeat.url_file.is_some()),
+        (["operations", "endpoint"], typed.operations.endpoint != "none"),
+        (["control", "socket"], typed.control.socket != "auto"),
+    ]
+}

@@ -1,0 +1,178 @@
+//! The effective configuration as TOML, for `--print-config`. What is printed can be loaded again.
+
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
+
+use super::{
+    checked::{
+        Backend, Config, Endpoint, Initial, Instance, LogFormat, SecretUrl, UrlSource, Watch,
+    },
+    file::Settings,
+    units::{show_period, show_size},
+};
+use crate::globs::DEFAULT_EXCLUDES;
+
+/// What stands for the path of a URL, which may be a secret.
+const HIDDEN: &str = "HIDDEN";
+
+/// The text. `typed` is asked for the patterns, which are compiled in `config`.
+pub(super) fn toml(config: &Config, typed: &Settings) -> String {
+    let mut page = Page(String::new());
+    let instance = match &config.instance {
+        Instance::Auto => "auto",
+        Instance::Given(given) => given,
+    };
+    page.key("instance", Text(instance));
+    for watch in &config.watches {
+        page.watch(watch, typed);
+    }
+    for endpoint in &config.endpoints {
+        page.endpoint(endpoint);
+    }
+    page.table("state");
+    page.key("dir", Text(&config.state.dir.to_string_lossy()));
+    page.key("outbox_max_events", config.state.outbox_events_max);
+    page.size("outbox_max_size", Some(config.state.outbox_bytes_max));
+    page.key("dead_max_events", config.state.dead_events_max);
+    page.table("shutdown");
+    page.period("drain", config.drain);
+    page.table("log");
+    page.key("level", Text(&config.log.filter));
+    page.key("format", Text(log_format(config.log.format)));
+    page.0
+}
+
+struct Page(String);
+
+impl Page {
+    fn table(&mut self, name: &str) {
+        self.line(format_args!("\n[{name}]"));
+    }
+
+    fn key(&mut self, key: &str, value: impl fmt::Display) {
+        self.line(format_args!("{key} = {value}"));
+    }
+
+    fn line(&mut self, line: fmt::Arguments<'_>) {
+        // Writing to a String does not fail.
+        let _infallible = writeln!(self.0, "{line}");
+    }
+
+    fn period(&mut self, key: &str, period: Duration) {
+        self.key(key, Text(&show_period(period)));
+    }
+
+    fn size(&mut self, key: &str, bytes: Option<u64>) {
+        let size = bytes.map_or_else(|| "none".to_owned(), show_size);
+        self.key(key, Text(&size));
+    }
+
+    fn list<T: AsRef<str>>(&mut self, key: &str, texts: &[T]) {
+        let texts: Vec<String> = texts.iter().map(|t| Text(t.as_ref()).to_string()).collect();
+        self.key(key, format_args!("[{}]", texts.join(", ")));
+    }
+
+    fn watch(&mut self, watch: &Watch, typed: &Settings) {
+        self.table(&format!("watch.{}", watch.name));
+        self.key("path", Text(&watch.path.to_string_lossy()));
+        let endpoints: Vec<&str> = watch.endpoints.iter().map(|name| name.as_str()).collect();
+        self.list("endpoints", &endpoints);
+        self.key("recursive", watch.recursive);
+        self.key("max_depth", watch.max_depth);
+        if let Some(typed) = typed.watch.get(watch.name.as_str()) {
+            self.list("include", &typed.include);
+            self.list("exclude", &typed.exclude);
+            self.key("default_excludes", typed.default_excludes);
+            if typed.default_excludes {
+                self.line(format_args!("# these are: {}", DEFAULT_EXCLUDES.join("  ")));
+            }
+        }
+        self.size("min_size", Some(watch.size_min));
+        self.size("max_size", watch.size_max);
+        self.period("quiet", watch.quiet);
+        self.key("writer_detection", Text(if watch.writer_detection { "auto" } else { "off" }));
+        let marker = watch.done_marker.as_ref().map(|marker| {
+            let part = |bytes| String::from_utf8_lossy(bytes).into_owned();
+            format!("{}{{name}}{}", part(&marker.prefix), part(&marker.suffix))
+        });
+        self.key("done_marker", Text(marker.as_deref().unwrap_or("none")));
+        self.key("initial", Text(initial(watch.initial)));
+        self.key("require_mount", watch.require_mount);
+        self.key("backend", Text(backend(watch.backend)));
+        self.period("poll_interval", watch.poll_interval);
+        self.period("rescan_interval", watch.rescan_interval);
+        self.period("stuck_after", watch.stuck_after);
+    }
+
+    fn endpoint(&mut self, endpoint: &Endpoint) {
+        self.table(&format!("endpoint.{}", endpoint.name));
+        match &endpoint.url {
+            UrlSource::Given(url) => self.url(url),
+            UrlSource::File(file) => self.key("url_file", Text(&file.to_string_lossy())),
+        }
+        let files: Vec<_> = endpoint.secret_files.iter().map(|f| f.to_string_lossy()).collect();
+        self.list("secret_files", &files);
+        self.period("connect_timeout", endpoint.connect_timeout);
+        self.period("timeout", endpoint.timeout);
+        self.key("concurrency", endpoint.concurrency);
+        let delays: Vec<String> = endpoint.retry_delays.iter().map(|d| show_period(*d)).collect();
+        self.list("retry_delays", &delays);
+        self.key("attempts", endpoint.attempts);
+        let ca_file = endpoint.ca_file.as_ref().map(|file| file.to_string_lossy());
+        self.key("ca_file", Text(ca_file.as_deref().unwrap_or("none")));
+    }
+
+    /// Scheme, host and port as they are; path and query may be what authorises us at the receiver.
+    fn url(&mut self, url: &SecretUrl) {
+        let mut shown = url.expose().clone();
+        if shown.path() != "/" || shown.query().is_some() {
+            shown.set_path(HIDDEN);
+            shown.set_query(None);
+            self.line(format_args!("# path and query are not shown: they may be a secret"));
+        }
+        self.key("url", Text(shown.as_str()));
+    }
+}
+
+/// A basic string of TOML.
+struct Text<'t>(&'t str);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for c in self.0.chars() {
+            match c {
+                '"' | '\\' => write!(f, "\\{c}")?,
+                c if c.is_control() => write!(f, "\\u{:04X}", u32::from(c))?,
+                c => f.write_char(c)?,
+            }
+        }
+        f.write_char('"')
+    }
+}
+
+fn initial(initial: Initial) -> &'static str {
+    match initial {
+        Initial::Deliver => "deliver",
+        Initial::Baseline => "baseline",
+    }
+}
+
+fn backend(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Auto => "auto",
+        Backend::Events => "events",
+        Backend::Poll => "poll",
+    }
+}
+
+fn log_format(format: LogFormat) -> &'static str {
+    match format {
+        LogFormat::Auto => "auto",
+        LogFormat::Text => "text",
+        LogFormat::Json => "json",
+        LogFormat::Journal => "journal",
+    }
+}

@@ -1,0 +1,126 @@
+//! Durations and sizes as people write them: a whole number and a unit. Pure.
+
+use std::time::Duration;
+
+/// The longest duration that is accepted. Beyond it a typing error is likelier than an intention, and
+/// deadlines stay far from the end of the clock.
+const PERIOD_MAX: Duration = Duration::from_secs(10 * 365 * DAY_S);
+
+const DAY_S: u64 = 86_400;
+
+/// Milliseconds of each unit, largest first.
+const PERIOD_UNITS: &[(&str, u64)] =
+    &[("d", DAY_S * 1000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+
+/// Bytes of each unit; the first that divides a number is the one it is shown in.
+const SIZE_UNITS: &[(&str, u64)] = &[
+    ("GiB", 1 << 30),
+    ("GB", 1_000_000_000),
+    ("MiB", 1 << 20),
+    ("MB", 1_000_000),
+    ("KiB", 1 << 10),
+    ("kB", 1000),
+    ("B", 1),
+];
+
+/// Why a text is not a duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadPeriod {
+    /// A number alone.
+    #[error("the duration `{number}` has no unit")]
+    NoUnit {
+        /// What was written.
+        number: u64,
+    },
+    /// A number and something that is not a unit of time.
+    #[error("`{unit}` is not a unit of time")]
+    Unit {
+        /// What was written behind the number.
+        unit: String,
+    },
+    /// No whole number in front.
+    #[error("not a duration")]
+    Number,
+    /// Longer than ten years.
+    #[error("longer than ten years")]
+    TooLong,
+}
+
+/// Why a text is not a size.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSize {
+    /// A number alone.
+    #[error("the size `{number}` has no unit")]
+    NoUnit {
+        /// What was written.
+        number: u64,
+    },
+    /// A number and something that is not a unit of size.
+    #[error("`{unit}` is not a unit of size")]
+    Unit {
+        /// What was written behind the number.
+        unit: String,
+    },
+    /// No whole number in front.
+    #[error("not a size")]
+    Number,
+    /// More than a file can hold.
+    #[error("more than a file can hold")]
+    TooLarge,
+}
+
+/// Reads `"2s"`, `"500ms"`, `"10m"`, `"1h"`, `"1d"`.
+pub fn parse_period(text: &str) -> Result<Duration, BadPeriod> {
+    let (number, unit) = split(text).ok_or(BadPeriod::Number)?;
+    if unit.is_empty() {
+        return Err(BadPeriod::NoUnit { number });
+    }
+    let scale =
+        scale_of(PERIOD_UNITS, unit).ok_or_else(|| BadPeriod::Unit { unit: unit.to_owned() })?;
+    let period = Duration::from_millis(number.checked_mul(scale).ok_or(BadPeriod::TooLong)?);
+    if period > PERIOD_MAX { Err(BadPeriod::TooLong) } else { Ok(period) }
+}
+
+/// Reads `"0B"`, `"10MiB"`, `"4kB"`: 1024 with an `i`, 1000 without.
+pub fn parse_size(text: &str) -> Result<u64, BadSize> {
+    let (number, unit) = split(text).ok_or(BadSize::Number)?;
+    if unit.is_empty() {
+        return Err(BadSize::NoUnit { number });
+    }
+    let scale =
+        scale_of(SIZE_UNITS, unit).ok_or_else(|| BadSize::Unit { unit: unit.to_owned() })?;
+    let bytes = number.checked_mul(scale).ok_or(BadSize::TooLarge)?;
+    // A file's size is a signed 64-bit number (off_t), and so is a column of the journal.
+    if i64::try_from(bytes).is_err() { Err(BadSize::TooLarge) } else { Ok(bytes) }
+}
+
+/// The shortest text that [`parse_period`] reads back as this; whole milliseconds.
+pub fn show_period(period: Duration) -> String {
+    let ms = u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
+    if ms == 0 { "0s".to_owned() } else { show(PERIOD_UNITS, ms) }
+}
+
+/// The shortest text that [`parse_size`] reads back as this.
+pub fn show_size(bytes: u64) -> String {
+    if bytes == 0 { "0B".to_owned() } else { show(SIZE_UNITS, bytes) }
+}
+
+fn show(units: &[(&str, u64)], amount: u64) -> String {
+    let whole = units.iter().find(|(_, scale)| amount.is_multiple_of(*scale));
+    whole.map_or_else(|| amount.to_string(), |(unit, scale)| format!("{}{unit}", amount / scale))
+}
+
+fn scale_of(units: &[(&str, u64)], unit: &str) -> Option<u64> {
+    units.iter().find(|(name, _)| *name == unit).map(|(_, scale)| *scale)
+}
+
+/// The number in front and what follows it; spaces between them and around are allowed.
+fn split(text: &str) -> Option<(u64, &str)> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at_checked(end)?;
+    Some((digits.parse().ok()?, unit.trim_start()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! The daemon: the only file that knows every stage. It opens, wires, starts, and drains in order.
+
+use std::{
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+    sync::{Arc, mpsc::sync_channel},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch as latest,
+    task::JoinSet,
+    time::timeout,
+};
+use tracing::{error, info, warn};
+
+use crate::{
+    arrival::Name,
+    config::checked::Config,
+    deliver::{self, LaneSummary},
+    journal::{self, Closing, Journal, Lock, NotLocked},
+    settle,
+    stop::Stop,
+    vitals::LaneVitals,
+    watch,
+};
+
+/// Reports that wait between the watching and the settling thread of a root, of up to 512 sightings each.
+const REPORTS_MAX: usize = 8;
+
+/// How long the journal may take to close. It has nothing to lose by then.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long lanes may take to notice that their time is over.
+const CUT_LIMIT: Duration = Duration::from_secs(2);
+
+/// Runs until it is asked to stop. 0: asked to stop; 1: could not start, or broke.
+pub fn run(config: Config) -> ExitCode {
+    match lock_and_serve(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fatal) => {
+            error!(reason = %fatal, "cannot run");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One task per endpoint, under its name.
+type Lanes = JoinSet<(Name, LaneSummary)>;
+
+/// Why there is no daemon.
+#[derive(Debug, thiserror::Error)]
+enum Fatal {
+    #[error(
+        "the state directory {dir} is in use by another watchd, process {pid}; stop it, or give this one another state.dir"
+    )]
+    Held { dir: String, pid: String },
+    #[error("cannot start {what}: {error}")]
+    Start { what: &'static str, error: io::Error },
+    #[error("a part of the daemon ended by itself: {0}")]
+    Broken(String),
+}
+
+fn starting(what: &'static str) -> impl FnOnce(io::Error) -> Fatal {
+    move |error| Fatal::Start { what, error }
+}
+
+fn lock_and_serve(config: Config) -> Result<(), Fatal> {
+    let dir = &config.state.dir;
+    let lock = match journal::lock(dir) {
+        Ok(lock) => Some(lock),
+        Err(NotLocked::Held { pid }) => {
+            return Err(Fatal::Held { dir: dir.display().to_string(), pid });
+        }
+        // Degraded until the directory can be used: the journal tries again, and says so.
+        Err(NotLocked::Io(_)) => None,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(starting("the runtime"))?;
+    let outcome = runtime.block_on(serve(config, lock));
+    // Nothing that still blocks a thread may keep the process.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(config: Config, lock: Option<Lock>) -> Result<(), Fatal> {
+    let mut signals = Signals::take().map_err(starting("signal handling"))?;
+    let (journal, thread) = Journal::start(&config, lock).map_err(starting("the journal"))?;
+    let (stop, stopping) = latest::channel(Stop::Run);
+    let mut lanes = JoinSet::new();
+    for endpoint in config.endpoints {
+        let (name, outbox, stopping) =
+            (endpoint.name.clone(), journal.for_lane(), stopping.clone());
+        let vitals = Arc::new(LaneVitals::default());
+        lanes.spawn(
+            async move { (name, deliver::run_lane(endpoint, outbox, vitals, stopping).await) },
+        );
+    }
+    let mut watches = Vec::new();
+    for watch in config.watches {
+        watches.push(start_watch(watch, &journal).map_err(starting("a watch"))?);
+    }
+    follow(&mut signals, journal.clone(), &mut lanes, &watches).await?;
+    for watch in &watches {
+        watch.stop();
+    }
+    journal.refuse_arrivals().await;
+    drain(&mut signals, lanes, &stop, config.drain).await;
+    close(&journal, thread).await;
+    Ok(())
+}
+
+/// The two threads of one root, and the bounded channel between them.
+fn start_watch(
+    config: crate::config::checked::Watch,
+    journal: &Journal,
+) -> io::Result<watch::Handle> {
+    let view = journal.for_watch(&config);
+    let (send, reports) = sync_channel(REPORTS_MAX);
+    settle::start(config.clone(), settle::Ports { reports, recorder: Box::new(view.clone()) })?;
+    watch::start(config, watch::Ports { reports: send, memory: Box::new(view) })
+}
+
+/// Runs until asked to stop.
+async fn follow(
+    signals: &mut Signals,
+    mut journal: Journal,
+    lanes: &mut Lanes,
+    watches: &[watch::Handle],
+) -> Result<(), Fatal> {
+    loop {
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::Stop(signal) => {
+                    info!(signal, "stopping");
+                    return Ok(());
+                }
+                Asked::Rescan => {
+                    info!("asked to scan again");
+                    watches.iter().for_each(watch::Handle::rescan);
+                }
+            },
+            () = journal.lost() => watches.iter().for_each(watch::Handle::rescan),
+            Some(ended) = lanes.join_next() => {
+                return Err(Fatal::Broken(ended.map_or_else(|e| e.to_string(), |(name, _)| format!("the lane of {name}"))));
+            }
+        }
+    }
+}
+
+/// Lets requests in flight finish, up to `limit`. A second signal ends the process at once: what is not
+/// delivered is in the journal.
+async fn drain(
+    signals: &mut Signals,
+    mut lanes: Lanes,
+    stop: &latest::Sender<Stop>,
+    limit: Duration,
+) {
+    stop.send_replace(Stop::Drain);
+    tokio::select! {
+        ended = timeout(limit, ended(&mut lanes)) => {
+            if ended.is_err() {
+                stop.send_replace(Stop::Now);
+                if timeout(CUT_LIMIT, self::ended(&mut lanes)).await.is_err() {
+                    warn!("lanes did not end in time");
+                }
+            }
+        }
+        () = signals.stop_again() => {
+            warn!("asked again: ending at once");
+            std::process::exit(0);
+        }
+    }
+}
+
+async fn ended(lanes: &mut Lanes) {
+    while let Some(ended) = lanes.join_next().await {
+        if let Ok((endpoint, summary)) = ended {
+            info!(%endpoint, delivered = summary.delivered, cut = summary.cut, "lane ended");
+        }
+    }
+}
+
+async fn close(journal: &Journal, thread: JoinHandle<Closing>) {
+    journal.close().await;
+    let joined = timeout(CLOSE_LIMIT, tokio::task::spawn_blocking(|| thread.join())).await;
+    match joined {
+        Ok(Ok(Ok(closing))) => info!(waiting = closing.waiting, dead = closing.dead, "stopped"),
+        _ => warn!("the journal did not close in time; it is checked at the next start"),
+    }
+}
+
+/// What a signal asks for.
+enum Asked {
+    Stop(&'static str),
+    Rescan,
+}
+
+/// Taken before the first file is looked at.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    /// A writer that opens a file while we hold our lease on it for an instant makes the kernel send SIGIO,
+    /// whose default is death (fcntl(2)). Taking it is all that has to be done about it.
+    _lease_broken: Signal,
+}
+
+impl Signals {
+    fn take() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            _lease_broken: signal(SignalKind::io())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
+            // A terminal that is closed takes its daemon with it; anybody else means "look again".
+            _ = self.hangup.recv() => {
+                if io::stderr().is_terminal() { Asked::Stop("SIGHUP") } else { Asked::Rescan }
+            }
+        }
+    }
+
+    async fn stop_again(&mut self) {
+        while !matches!(self.next().await, Asked::Stop(_)) {}
+    }
+}

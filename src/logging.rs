@@ -1,0 +1,94 @@
+//! Log lines: text for people, JSON for machines, priorities for the journal. All of it on stderr.
+
+use std::{
+    fmt,
+    io::{self, IsTerminal as _},
+    panic,
+    process::abort,
+};
+
+use tracing::{Event, Level, Subscriber, error, warn};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    registry::LookupSpan,
+};
+
+use crate::config::checked::{Log, LogFormat};
+
+/// Libraries below us that would log requests, URLs and headers included (P10).
+const SILENCED: &[&str] = &["hyper=off", "hyper_util=off", "reqwest=off", "rustls=off", "axum=off"];
+
+/// Starts logging, and makes a panic on any thread end the whole process.
+///
+/// A filter that cannot be parsed is no reason not to start: it is said, and `info` is used.
+pub fn start(log: &Log) {
+    let (filter, refused) = match EnvFilter::try_new(&log.filter) {
+        Ok(filter) => (filter, None),
+        Err(error) => (EnvFilter::new("info"), Some(error)),
+    };
+    let silenced = SILENCED.iter().filter_map(|directive| directive.parse().ok());
+    let filter = silenced.fold(filter, EnvFilter::add_directive);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match resolve(log.format) {
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Journal => lines.event_format(Priorities).init(),
+        LogFormat::Auto | LogFormat::Text => lines.with_ansi(false).with_target(false).init(),
+    }
+    if let Some(error) = refused {
+        warn!(filter = log.filter, %error, "cannot understand this log filter, using info");
+    }
+    end_on_panic();
+}
+
+fn resolve(format: LogFormat) -> LogFormat {
+    if format == LogFormat::Auto && !io::stderr().is_terminal() && stderr_is_journal() {
+        LogFormat::Journal
+    } else {
+        format
+    }
+}
+
+/// systemd.exec(5): `JOURNAL_STREAM` names the device and inode of the stream that goes to the journal; a
+/// redirected stderr has others.
+fn stderr_is_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    let Ok(stat) = rustix::fs::fstat(io::stderr()) else { return false };
+    stream == format!("{}:{}", stat.st_dev, stat.st_ino)
+}
+
+/// Half a daemon is worse than none: systemd starts a whole one again.
+fn end_on_panic() {
+    let default = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        error!(panic = %info.to_string().escape_debug(), "a bug: the process ends");
+        default(info);
+        abort();
+    }));
+}
+
+/// One line with a syslog priority in front (sd-daemon(3)); the journal adds the time.
+struct Priorities;
+
+impl<S, N> FormatEvent<S, N> for Priorities
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let priority = match *event.metadata().level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            Level::DEBUG | Level::TRACE => 7,
+        };
+        write!(writer, "<{priority}>")?;
+        context.format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
+}
