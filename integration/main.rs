@@ -1,1 +1,3 @@
+//! The promises of the README, each kept by the real binary.
 
+mod promises;

@@ -135,15 +135,15 @@ pub(super) fn nearest<T: AsRef<str>>(typed: &str, known: &[T]) -> Option<usize> 
     let distances = known.iter().enumerate().map(|(at, k)| (distance(typed, k.as_ref()), at));
     let (least, at) = distances.min()?;
     let length = known.get(at).map_or(0, |k| k.as_ref().len());
-    (least <= (length / 3).max(1) || plural(typed, known.get(at)?.as_ref())).then_some(at)
+    let slip = (least <= (length / 3).max(1)).then_some(at);
+    slip.or_else(|| known.iter().position(|k| is_alike(typed, k.as_ref())))
 }
 
-/// `watches` for `watch`: further apart than a slip of a finger, and meant all the same.
-fn plural(typed: &str, known: &str) -> bool {
-    typed
-        .strip_prefix(known)
-        .or_else(|| known.strip_prefix(typed))
-        .is_some_and(|rest| rest == "es" || rest == "s")
+/// `watches` for `watch`, `secret` for `secret_files`: further apart than a slip of a finger, and meant
+/// all the same.
+fn is_alike(typed: &str, known: &str) -> bool {
+    let plural = typed.strip_prefix(known).is_some_and(|rest| matches!(rest, "s" | "es"));
+    plural || (typed.len() >= 4 && known.starts_with(typed))
 }
 
 /// Edit distance, where swapping two neighbours counts once (optimal string alignment).
@@ -181,6 +181,7 @@ mod tests {
             ("endpoint", Some("endpoints")),
             ("max-size", Some("max_size")),
             ("watches", Some("watch")),
+            ("endp", Some("endpoints")),
             ("colour", None),
             ("", None),
             ("x", None),

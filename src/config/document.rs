@@ -41,6 +41,11 @@ impl Document {
         }
     }
 
+    /// Whether the file holds nothing but space and comments.
+    pub(super) fn is_empty(&self) -> bool {
+        self.parsed.as_ref().is_some_and(|document| document.as_table().is_empty())
+    }
+
     /// Whether the file sets this key or has this table.
     pub(super) fn has(&self, path: &[String]) -> bool {
         self.find(path).is_some_and(|(_, depth)| depth == path.len())

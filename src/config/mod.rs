@@ -161,12 +161,24 @@ fn read(sources: &Sources) -> Reading {
     let (entries, more) = flags::entries(sources, &layers);
     problems.extend(more);
     let layers = entries.iter().fold(layers, Layers::put);
-    cross::cross(sources, Context { layers, document }, problems)
+    let context = Context { layers, document };
+    if context.is_empty() {
+        problems.push(Problem::new("", Wrong::Empty, problem::Place::Whole));
+        return Reading::failed(context, problems);
+    }
+    cross::cross(sources, context, problems)
 }
 
 impl Context {
     fn without_file() -> Self {
         Self { layers: Layers::new(""), document: None }
+    }
+
+    /// Whether there is a file that sets nothing, and nothing else says what to watch.
+    fn is_empty(&self) -> bool {
+        self.document.as_ref().is_some_and(Document::is_empty)
+            && self.layers.names("watch").is_empty()
+            && self.layers.names("endpoint").is_empty()
     }
 }
 

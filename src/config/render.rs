@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::{
     document::Document,
@@ -59,6 +59,8 @@ impl Problems {
                 snippet = snippet.annotation(other);
             }
             group = group.element(snippet);
+        } else if let (Some(source), Place::Whole) = (&self.source, &problem.place) {
+            group = group.element(Origin::path(&source.path));
         }
         for origin in [origin(&problem.place), problem.other.as_ref().and_then(|(_, p)| origin(p))]
         {

@@ -105,6 +105,18 @@ impl Crossing<'_> {
         self.struck.iter().any(|s| s.len() >= path.len() && s.iter().zip(path).all(|(a, b)| a == b))
     }
 
+    /// The number in the file of what is now element `at` of a list, from which others were taken out.
+    fn element(&self, list: &[&str], at: usize) -> String {
+        let gone = self.struck.iter().filter_map(|path| match path.split_last() {
+            Some((last, rest)) if rest == list => last.parse::<usize>().ok(),
+            _ => None,
+        });
+        let mut gone: Vec<usize> = gone.collect();
+        gone.sort_unstable();
+        let written = gone.iter().fold(at, |at, gone| at + usize::from(*gone <= at));
+        written.to_string()
+    }
+
     fn name(&mut self, table: &str, name: &str) -> Option<Name> {
         let parsed = Name::parse(name);
         if parsed.is_none() {
