@@ -109,6 +109,18 @@ pub fn inspect(sources: &Sources) -> Result<Loaded, Problems> {
     reading.into_loaded()
 }
 
+/// Where the state is, for commands that need nothing else of the configuration.
+pub fn state_dir(sources: &Sources) -> Result<PathBuf, Problems> {
+    if sources.name_a_watch() {
+        return load(sources).map(|loaded| loaded.config.state.dir);
+    }
+    let dir = cross::default_state_dir(sources);
+    dir.ok_or_else(|| Problems {
+        list: vec![Problem::new("state.dir", Wrong::NoHome, problem::Place::Whole)],
+        source: None,
+    })
+}
+
 /// What came of reading: a configuration as far as it is valid, and the problems.
 struct Reading {
     config: Option<Config>,

@@ -16,6 +16,8 @@ use super::{
 };
 use crate::{arrival::Name, secret};
 
+pub(super) use daemon::default_state_dir;
+
 /// Checks everything.
 pub(super) fn cross(sources: &Sources, context: Context, problems: Vec<Problem>) -> Reading {
     let mut crossing = Crossing { sources, context, problems, struck: BTreeSet::new() };
