@@ -53,11 +53,9 @@ impl Document {
 
     /// The value at `path`, or else the nearest thing around it: the header of its table.
     pub(super) fn span(&self, path: &[String]) -> Option<Range<usize>> {
-        let (found, _) = self.find(path)?;
-        match found {
-            Found::Pair(_, Item::Value(value)) => value.span(),
+        match self.find(path)?.0 {
+            Found::Pair(_, Item::Value(value)) | Found::Element(value) => value.span(),
             Found::Pair(key, _) => key.span(),
-            Found::Element(value) => value.span(),
         }
     }
 

@@ -110,7 +110,7 @@ impl Crossing<'_> {
     /// The number in the file of what is now element `at` of a list, from which others were taken out.
     fn element(&self, list: &[&str], at: usize) -> String {
         let gone = self.struck.iter().filter_map(|path| match path.split_last() {
-            Some((last, rest)) if rest == list => last.parse::<usize>().ok(),
+            Some((index, rest)) if rest == list => index.parse::<usize>().ok(),
             _ => None,
         });
         let mut gone: Vec<usize> = gone.collect();

@@ -167,8 +167,9 @@ fn nothing_but_the_file_hides_a_line_that_holds_a_secret() {
 
 #[test]
 fn a_hundred_mistakes_are_enough() {
-    let lines: String = (0..500).map(|n| format!("x{n} = 1\n")).collect();
-    let (_dir, sources) = file(&format!("{lines}{GOOD}"));
+    let lines: Vec<String> = (0..500).map(|n| format!("x{n} = 1")).collect();
+    let lines = lines.join("\n");
+    let (_dir, sources) = file(&format!("{lines}\n{GOOD}"));
     assert_eq!(bad(&sources).iter().count(), 100);
 }
 
@@ -224,9 +225,9 @@ fn nearly() -> impl Strategy<Value = String> {
     ];
     prop::collection::vec((key, value), 0..12).prop_map(|pairs| {
         let line = |(key, value): (&str, String)| {
-            if key.starts_with('[') { format!("{key}\n") } else { format!("{key} = {value}\n") }
+            if key.starts_with('[') { key.to_owned() } else { format!("{key} = {value}") }
         };
-        pairs.into_iter().map(line).collect()
+        pairs.into_iter().map(line).collect::<Vec<_>>().join("\n")
     })
 }
 

@@ -13,7 +13,7 @@ fn defaults() {
     let (watch, endpoint) = (watch(&loaded, "scans"), endpoint(&loaded, "crm"));
     let seconds = Duration::from_secs;
     assert_eq!(watch.path, path("/srv/incoming"));
-    assert_eq!(watch.endpoints, [endpoint.name.clone()]);
+    assert_eq!(watch.endpoints, std::slice::from_ref(&endpoint.name));
     assert!(watch.recursive && watch.writer_detection && !watch.require_mount);
     assert_eq!((watch.max_depth, watch.size_min, watch.size_max), (64, 0, None));
     assert_eq!((watch.quiet, watch.poll_interval), (seconds(2), seconds(10)));
@@ -93,6 +93,21 @@ fn unknown_variables_warn_and_bad_values_are_refused_by_name() {
         text.contains("set by the environment variable WATCHD_ENDPOINT__CRM__ATTEMPTS"),
         "{text}"
     );
+}
+
+#[test]
+fn odd_text_in_the_environment_is_refused() {
+    // The first made figment's own reader panic; the second would set another key.
+    for value in ["\"\u{1ec71}\u{1312}0\u{11d3a}A\\0\"", "8\nattempts = 1", "", "[8", "8 # eight"] {
+        let (_dir, mut sources) = file(GOOD);
+        sources.env.extend(env(&[("WATCHD_ENDPOINT__CRM__CONCURRENCY", value)]));
+        match load(&sources) {
+            Ok(loaded) => {
+                assert_eq!((value, endpoint(&loaded, "crm").concurrency), ("8 # eight", 8))
+            }
+            Err(problems) => assert!(problems.to_string().contains("CRM__CONCURRENCY"), "{value}"),
+        }
+    }
 }
 
 #[test]

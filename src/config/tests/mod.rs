@@ -34,14 +34,19 @@ fn env(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
     pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
 }
 
-/// The sources of a command line without a file, in `/work-dir`.
+/// The sources of a command line without a file, in `/home/ada/here`.
 fn bare(dirs: &[&str], url: Option<&str>) -> Sources {
     let flags = Flags {
         dir: dirs.iter().map(PathBuf::from).collect(),
         url: url.map(str::to_owned),
         ..Flags::default()
     };
-    Sources { config: None, flags, env: env(&[("HOME", "/home/ada")]), cwd: "/work-dir".into() }
+    Sources {
+        config: None,
+        flags,
+        env: env(&[("HOME", "/home/ada")]),
+        cwd: "/home/ada/here".into(),
+    }
 }
 
 fn good(sources: &Sources) -> Loaded {

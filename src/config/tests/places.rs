@@ -64,7 +64,7 @@ fn bare_directories_get_names_and_a_state_directory_of_their_own() {
     assert!(found[0].0.starts_with("in-") && found[1].0.starts_with("my-scans-"), "{found:?}");
     assert_eq!(
         (found[0].1.as_path(), found[1].1.as_path()),
-        (path("/work-dir/in"), path("/srv/My Scans"))
+        (path("/home/ada/here/in"), path("/srv/My Scans"))
     );
     assert_eq!(loaded.config.endpoints[0].name.as_str(), "default");
 
@@ -76,7 +76,7 @@ fn bare_directories_get_names_and_a_state_directory_of_their_own() {
     assert_ne!(both, state(&["/a/b"]));
     let mut given = bare(&["/a"], url);
     given.flags.state_dir = Some("state".into());
-    assert_eq!(good(&given).config.state.dir, path("/work-dir/state"));
+    assert_eq!(good(&given).config.state.dir, path("/home/ada/here/state"));
 }
 
 #[test]
