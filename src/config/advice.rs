@@ -4,6 +4,7 @@ use super::{
     problem::{Problem, Wrong},
     units::{BadPeriod, BadSize},
 };
+use crate::arrival::Shown;
 
 impl Problem {
     /// What to do about it.
@@ -24,7 +25,9 @@ impl Problem {
             }
             Wrong::Period(bad) => period(bad, leaf),
             Wrong::Size(bad) => size(bad, leaf),
-            Wrong::Undefined { near: Some(near), .. } => format!("did you mean \"{near}\"?"),
+            Wrong::Undefined { near: Some(near), .. } => {
+                format!("did you mean {}?", quoted(&[near]))
+            }
             Wrong::Undefined { known, .. } if known.is_empty() => {
                 "define it: [endpoint.NAME] with a `url`".to_owned()
             }
@@ -119,11 +122,19 @@ fn size(bad: &BadSize, leaf: &str) -> String {
 }
 
 fn list<T: AsRef<str>>(words: &[T]) -> String {
-    words.iter().map(|w| format!("`{}`", w.as_ref())).collect::<Vec<_>>().join(", ")
+    words
+        .iter()
+        .map(|w| format!("`{}`", Shown(w.as_ref().as_bytes())))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn quoted<T: AsRef<str>>(words: &[T]) -> String {
-    words.iter().map(|w| format!("\"{}\"", w.as_ref())).collect::<Vec<_>>().join(", ")
+    words
+        .iter()
+        .map(|w| format!("\"{}\"", Shown(w.as_ref().as_bytes())))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The word that is nearest to what was typed, if any is near enough to be meant.

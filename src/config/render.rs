@@ -8,6 +8,7 @@ use super::{
     document::Document,
     problem::{Place, Problem},
 };
+use crate::arrival::Shown;
 
 /// Everything that is wrong with one configuration. `Display` is the plain report.
 #[derive(Debug, Default)]
@@ -54,7 +55,7 @@ impl Problems {
             let mut snippet = Snippet::source(&source.shown).path(&source.path);
             snippet = snippet.annotation(AnnotationKind::Primary.span(span.clone()));
             if let Some((key, Place::Span(span))) = &problem.other {
-                let label = format!("the other one: `{key}`");
+                let label = format!("the other one: `{}`", Shown(key.as_bytes()));
                 let other = AnnotationKind::Context.span(span.clone()).label(label);
                 snippet = snippet.annotation(other);
             }

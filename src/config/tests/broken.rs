@@ -166,6 +166,24 @@ fn nothing_but_the_file_hides_a_line_that_holds_a_secret() {
 }
 
 #[test]
+fn no_name_of_the_file_reaches_the_terminal_raw() {
+    let evil = "\"\\u001b[31m\\n\"";
+    for text in [
+        format!(
+            "[endpoint.{evil}]\nurl = \"http://a\"\n[endpoint.b]\nurl = \"http://b\"\n[watch.{evil}]"
+        ),
+        format!("{GOOD}[watch.{evil}]\npath = \"/srv/incoming\"\nendpoints = [{evil}]\n"),
+        format!("{evil} = 1\n{evil} = 1\n"),
+        format!("{GOOD}[watch.b]\npath = {evil}\ninitial = {evil}\n"),
+        format!("{GOOD}[log]\nlevel = {evil}\n# \u{1b}[31m"),
+    ] {
+        let (_dir, sources) = file(&text);
+        let said = bad(&sources).to_string();
+        assert!(!said.contains('\u{1b}'), "{said:?}");
+    }
+}
+
+#[test]
 fn a_hundred_mistakes_are_enough() {
     let lines: Vec<String> = (0..500).map(|n| format!("x{n} = 1")).collect();
     let lines = lines.join("\n");

@@ -103,7 +103,7 @@ fn odd_text_in_the_environment_is_refused() {
         sources.env.extend(env(&[("WATCHD_ENDPOINT__CRM__CONCURRENCY", value)]));
         match load(&sources) {
             Ok(loaded) => {
-                assert_eq!((value, endpoint(&loaded, "crm").concurrency), ("8 # eight", 8))
+                assert_eq!((value, endpoint(&loaded, "crm").concurrency), ("8 # eight", 8));
             }
             Err(problems) => assert!(problems.to_string().contains("CRM__CONCURRENCY"), "{value}"),
         }
