@@ -19,10 +19,7 @@ pub fn check(sources: &Sources) -> ExitCode {
             let endpoints = count(loaded.config.endpoints.len(), "endpoint", "endpoints");
             say(&format!("ok: {watches}, {endpoints}\n"))
         }
-        Err(problems) => {
-            report(&problems);
-            ExitCode::from(EXIT_CONFIG)
-        }
+        Err(problems) => refused(&problems),
     }
 }
 
@@ -33,11 +30,14 @@ pub fn print_config(sources: &Sources) -> ExitCode {
             report(&loaded.warnings);
             say(&loaded.to_toml())
         }
-        Err(problems) => {
-            report(&problems);
-            ExitCode::from(EXIT_CONFIG)
-        }
+        Err(problems) => refused(&problems),
     }
+}
+
+/// Says why nothing can be done with this configuration, and what to exit with.
+pub fn refused(problems: &Problems) -> ExitCode {
+    report(problems);
+    ExitCode::from(EXIT_CONFIG)
 }
 
 /// Writes problems or warnings to standard error, in colour only for a person.

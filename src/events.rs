@@ -40,16 +40,15 @@ pub fn list(journal: JournalAt, json: bool, wanted: Events) -> ExitCode {
 fn find(journal: JournalAt) -> Result<(PathBuf, Option<Vec<Name>>), ExitCode> {
     match journal {
         JournalAt::StateDir(dir) => Ok((dir, None)),
-        JournalAt::Config(sources) => match config::load(&sources) {
-            Ok(loaded) => {
-                let endpoints = loaded.config.endpoints.into_iter().map(|e| e.name).collect();
-                Ok((loaded.config.state.dir, Some(endpoints)))
-            }
-            Err(problems) => {
-                check::report(&problems);
-                Err(ExitCode::from(check::EXIT_CONFIG))
-            }
-        },
+        JournalAt::Config(sources) if sources.config.is_some() => {
+            let loaded = config::load(&sources).map_err(|problems| check::refused(&problems))?;
+            let endpoints = loaded.config.endpoints.into_iter().map(|e| e.name).collect();
+            Ok((loaded.config.state.dir, Some(endpoints)))
+        }
+        JournalAt::Config(sources) => {
+            let dir = config::state_dir(&sources).map_err(|problems| check::refused(&problems))?;
+            Ok((dir, None))
+        }
     }
 }
 

@@ -21,10 +21,7 @@ fn main() -> ExitCode {
 fn run(sources: &config::Sources) -> ExitCode {
     let loaded = match config::load(sources) {
         Ok(loaded) => loaded,
-        Err(problems) => {
-            check::report(&problems);
-            return ExitCode::from(check::EXIT_CONFIG);
-        }
+        Err(problems) => return check::refused(&problems),
     };
     check::report(&loaded.warnings);
     logging::start(&loaded.config.log);

@@ -4,6 +4,7 @@ use super::{
     problem::{Problem, Wrong},
     units::{BadPeriod, BadSize},
 };
+use crate::arrival::Shown;
 
 impl Problem {
     /// What to do about it.
@@ -24,7 +25,9 @@ impl Problem {
             }
             Wrong::Period(bad) => period(bad, leaf),
             Wrong::Size(bad) => size(bad, leaf),
-            Wrong::Undefined { near: Some(near), .. } => format!("did you mean \"{near}\"?"),
+            Wrong::Undefined { near: Some(near), .. } => {
+                format!("did you mean {}?", quoted(&[near]))
+            }
             Wrong::Undefined { known, .. } if known.is_empty() => {
                 "define it: [endpoint.NAME] with a `url`".to_owned()
             }
@@ -119,11 +122,19 @@ fn size(bad: &BadSize, leaf: &str) -> String {
 }
 
 fn list<T: AsRef<str>>(words: &[T]) -> String {
-    words.iter().map(|w| format!("`{}`", w.as_ref())).collect::<Vec<_>>().join(", ")
+    words
+        .iter()
+        .map(|w| format!("`{}`", Shown(w.as_ref().as_bytes())))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn quoted<T: AsRef<str>>(words: &[T]) -> String {
-    words.iter().map(|w| format!("\"{}\"", w.as_ref())).collect::<Vec<_>>().join(", ")
+    words
+        .iter()
+        .map(|w| format!("\"{}\"", Shown(w.as_ref().as_bytes())))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The word that is nearest to what was typed, if any is near enough to be meant.
@@ -135,15 +146,15 @@ pub(super) fn nearest<T: AsRef<str>>(typed: &str, known: &[T]) -> Option<usize> 
     let distances = known.iter().enumerate().map(|(at, k)| (distance(typed, k.as_ref()), at));
     let (least, at) = distances.min()?;
     let length = known.get(at).map_or(0, |k| k.as_ref().len());
-    (least <= (length / 3).max(1) || plural(typed, known.get(at)?.as_ref())).then_some(at)
+    let slip = (least <= (length / 3).max(1)).then_some(at);
+    slip.or_else(|| known.iter().position(|k| is_alike(typed, k.as_ref())))
 }
 
-/// `watches` for `watch`: further apart than a slip of a finger, and meant all the same.
-fn plural(typed: &str, known: &str) -> bool {
-    typed
-        .strip_prefix(known)
-        .or_else(|| known.strip_prefix(typed))
-        .is_some_and(|rest| rest == "es" || rest == "s")
+/// `watches` for `watch`, `secret` for `secret_files`: further apart than a slip of a finger, and meant
+/// all the same.
+fn is_alike(typed: &str, known: &str) -> bool {
+    let plural = typed.strip_prefix(known).is_some_and(|rest| matches!(rest, "s" | "es"));
+    plural || (typed.len() >= 4 && known.starts_with(typed))
 }
 
 /// Edit distance, where swapping two neighbours counts once (optimal string alignment).
@@ -181,6 +192,7 @@ mod tests {
             ("endpoint", Some("endpoints")),
             ("max-size", Some("max_size")),
             ("watches", Some("watch")),
+            ("endp", Some("endpoints")),
             ("colour", None),
             ("", None),
             ("x", None),

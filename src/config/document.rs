@@ -41,6 +41,11 @@ impl Document {
         }
     }
 
+    /// Whether the file holds nothing but space and comments.
+    pub(super) fn is_empty(&self) -> bool {
+        self.parsed.as_ref().is_some_and(|document| document.as_table().is_empty())
+    }
+
     /// Whether the file sets this key or has this table.
     pub(super) fn has(&self, path: &[String]) -> bool {
         self.find(path).is_some_and(|(_, depth)| depth == path.len())
@@ -48,11 +53,9 @@ impl Document {
 
     /// The value at `path`, or else the nearest thing around it: the header of its table.
     pub(super) fn span(&self, path: &[String]) -> Option<Range<usize>> {
-        let (found, _) = self.find(path)?;
-        match found {
-            Found::Pair(_, Item::Value(value)) => value.span(),
+        match self.find(path)?.0 {
+            Found::Pair(_, Item::Value(value)) | Found::Element(value) => value.span(),
             Found::Pair(key, _) => key.span(),
-            Found::Element(value) => value.span(),
         }
     }
 

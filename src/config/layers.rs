@@ -170,16 +170,15 @@ impl Provider for Entry {
     }
 }
 
-/// Reads text as TOML would, where that makes something else of it.
+/// Reads text as the value of a key in TOML, where that makes something else of it than text.
+///
+/// Not by figment's own reader of variables: it panics on some texts that are not ASCII.
 fn retype(root: &mut Value, path: &[String]) -> bool {
     let Some(slot) = find_mut(root, path) else { return false };
     let Some(text) = slot.as_str() else { return false };
-    let Ok(value) = text.parse::<Value>();
-    let another = value.as_str().is_none();
-    if another {
-        *slot = value;
-    }
-    another
+    let Ok(mut line) = Toml::from_str::<Dict>(&format!("value = {text}")) else { return false };
+    let value = line.remove("value").filter(|value| line.is_empty() && value.as_str().is_none());
+    value.map(|value| *slot = value).is_some()
 }
 
 /// Takes out the value at `path`.
@@ -187,9 +186,9 @@ fn strike(root: &mut Value, path: &[String]) -> bool {
     let Some((last, parents)) = path.split_last() else { return false };
     match find_mut(root, parents) {
         Some(Value::Dict(_, dict)) => dict.remove(last).is_some(),
-        Some(Value::Array(_, list)) => match last.parse::<usize>() {
-            Ok(at) if at < list.len() => {
-                list.remove(at);
+        Some(Value::Array(_, array)) => match last.parse::<usize>() {
+            Ok(at) if at < array.len() => {
+                array.remove(at);
                 true
             }
             _ => false,

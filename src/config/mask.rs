@@ -25,6 +25,7 @@ const SHOWN_KEYS: &[&str] = &[
     "rescan_interval",
     "stuck_after",
     "url_file",
+    "secret_files",
     "format",
     "connect_timeout",
     "timeout",

@@ -109,6 +109,18 @@ pub fn inspect(sources: &Sources) -> Result<Loaded, Problems> {
     reading.into_loaded()
 }
 
+/// Where the state is, for commands that need nothing else of the configuration.
+pub fn state_dir(sources: &Sources) -> Result<PathBuf, Problems> {
+    if sources.name_a_watch() {
+        return load(sources).map(|loaded| loaded.config.state.dir);
+    }
+    let dir = cross::default_state_dir(sources);
+    dir.ok_or_else(|| Problems {
+        list: vec![Problem::new("state.dir", Wrong::NoHome, problem::Place::Whole)],
+        source: None,
+    })
+}
+
 /// What came of reading: a configuration as far as it is valid, and the problems.
 struct Reading {
     config: Option<Config>,
@@ -161,12 +173,24 @@ fn read(sources: &Sources) -> Reading {
     let (entries, more) = flags::entries(sources, &layers);
     problems.extend(more);
     let layers = entries.iter().fold(layers, Layers::put);
-    cross::cross(sources, Context { layers, document }, problems)
+    let context = Context { layers, document };
+    if context.is_empty() {
+        problems.push(Problem::new("", Wrong::Empty, problem::Place::Whole));
+        return Reading::failed(context, problems);
+    }
+    cross::cross(sources, context, problems)
 }
 
 impl Context {
     fn without_file() -> Self {
         Self { layers: Layers::new(""), document: None }
+    }
+
+    /// Whether there is a file that sets nothing, and nothing else says what to watch.
+    fn is_empty(&self) -> bool {
+        self.document.as_ref().is_some_and(Document::is_empty)
+            && self.layers.names("watch").is_empty()
+            && self.layers.names("endpoint").is_empty()
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     file::Settings,
     units::{show_period, show_size},
 };
-use crate::globs::DEFAULT_EXCLUDES;
+use crate::{arrival::Name, globs::DEFAULT_EXCLUDES};
 
 /// What stands for the path of a URL, which may be a secret.
 const HIDDEN: &str = "HIDDEN";
@@ -77,7 +77,7 @@ impl Page {
     fn watch(&mut self, watch: &Watch, typed: &Settings) {
         self.table(&format!("watch.{}", watch.name));
         self.key("path", Text(&watch.path.to_string_lossy()));
-        let endpoints: Vec<&str> = watch.endpoints.iter().map(|name| name.as_str()).collect();
+        let endpoints: Vec<&str> = watch.endpoints.iter().map(Name::as_str).collect();
         self.list("endpoints", &endpoints);
         self.key("recursive", watch.recursive);
         self.key("max_depth", watch.max_depth);

@@ -90,7 +90,7 @@ pub enum Wrong {
     TooLarge(u64),
     #[error("the file is not UTF-8 text: see byte {at}")]
     NotText { at: usize },
-    #[error("this is not TOML: {message}")]
+    #[error("this is not TOML: {}", Shown(message.as_bytes()))]
     Syntax { message: String },
     #[error("the file sets nothing")]
     Empty,

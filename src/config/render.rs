@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::{
     document::Document,
     problem::{Place, Problem},
 };
+use crate::arrival::Shown;
 
 /// Everything that is wrong with one configuration. `Display` is the plain report.
 #[derive(Debug, Default)]
@@ -54,11 +55,13 @@ impl Problems {
             let mut snippet = Snippet::source(&source.shown).path(&source.path);
             snippet = snippet.annotation(AnnotationKind::Primary.span(span.clone()));
             if let Some((key, Place::Span(span))) = &problem.other {
-                let label = format!("the other one: `{key}`");
+                let label = format!("the other one: `{}`", Shown(key.as_bytes()));
                 let other = AnnotationKind::Context.span(span.clone()).label(label);
                 snippet = snippet.annotation(other);
             }
             group = group.element(snippet);
+        } else if let (Some(source), Place::Whole) = (&self.source, &problem.place) {
+            group = group.element(Origin::path(&source.path));
         }
         for origin in [origin(&problem.place), problem.other.as_ref().and_then(|(_, p)| origin(p))]
         {

@@ -6,6 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::Crossing;
 use crate::config::{
+    Sources,
     checked::{Instance, Log, LogFormat, State},
     file, flags,
     problem::{Place, Wrong},
@@ -41,7 +42,7 @@ impl Crossing<'_> {
         if typed != "auto" {
             return self.absolute(&key, typed);
         }
-        let Some(dir) = self.default_state_dir() else {
+        let Some(dir) = default_state_dir(self.sources) else {
             self.object(&key, Wrong::NoHome);
             return None;
         };
@@ -50,19 +51,6 @@ impl Crossing<'_> {
             Some(hash) => dir.join(format!("dirs-{hash}")),
             None => dir,
         })
-    }
-
-    /// systemd.exec(5) gives a list with colons when a unit has several; the XDG base directory
-    /// specification wants relative paths ignored.
-    fn default_state_dir(&self) -> Option<PathBuf> {
-        let absolute = |name| self.sources.variable(name).filter(|path| path.is_absolute());
-        if let Some(dirs) = self.sources.variable("STATE_DIRECTORY") {
-            let first = std::env::split_paths(dirs).next()?;
-            return first.is_absolute().then_some(first);
-        }
-        absolute("XDG_STATE_HOME")
-            .map(|dir| dir.join("watchd"))
-            .or_else(|| absolute("HOME").map(|home| home.join(".local/state/watchd")))
     }
 
     pub(super) fn log(&mut self, typed: &file::Log) -> Log {
@@ -95,4 +83,17 @@ impl Crossing<'_> {
         }
         Instance::Given(typed.to_owned())
     }
+}
+
+/// Where the state lies when nothing else is said. systemd.exec(5) gives a list with colons when a unit
+/// has several directories; the XDG base directory specification wants relative paths ignored.
+pub(in crate::config) fn default_state_dir(sources: &Sources) -> Option<PathBuf> {
+    let absolute = |name| sources.variable(name).filter(|path| path.is_absolute());
+    if let Some(dirs) = sources.variable("STATE_DIRECTORY") {
+        let first = std::env::split_paths(dirs).next()?;
+        return first.is_absolute().then_some(first);
+    }
+    absolute("XDG_STATE_HOME")
+        .map(|dir| dir.join("watchd"))
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state/watchd")))
 }

@@ -93,7 +93,8 @@ impl Crossing<'_> {
 
     fn secret_files(&mut self, name: &str, typed: &[String]) -> Vec<PathBuf> {
         let files = typed.iter().enumerate().filter_map(|(at, file)| {
-            self.file(&["endpoint", name, "secret_files", &at.to_string()], file)
+            let element = self.element(&["endpoint", name, "secret_files"], at);
+            self.file(&["endpoint", name, "secret_files", &element], file)
         });
         files.collect()
     }
@@ -103,8 +104,8 @@ impl Crossing<'_> {
             self.object(&["endpoint", name, "retry_delays"], Wrong::EmptyList);
         }
         let delays = typed.iter().enumerate().map(|(at, delay)| {
-            let key = ["endpoint", name, "retry_delays", &at.to_string()];
-            self.period(&key, delay, PERIOD_MIN)
+            let element = self.element(&["endpoint", name, "retry_delays"], at);
+            self.period(&["endpoint", name, "retry_delays", &element], delay, PERIOD_MIN)
         });
         delays.collect()
     }

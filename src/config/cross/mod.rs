@@ -16,6 +16,8 @@ use super::{
 };
 use crate::{arrival::Name, secret};
 
+pub(super) use daemon::default_state_dir;
+
 /// Checks everything.
 pub(super) fn cross(sources: &Sources, context: Context, problems: Vec<Problem>) -> Reading {
     let mut crossing = Crossing { sources, context, problems, struck: BTreeSet::new() };
@@ -103,6 +105,18 @@ impl Crossing<'_> {
     /// Whether this key, or one below it, was taken out.
     fn is_struck(&self, path: &[&str]) -> bool {
         self.struck.iter().any(|s| s.len() >= path.len() && s.iter().zip(path).all(|(a, b)| a == b))
+    }
+
+    /// The number in the file of what is now element `at` of a list, from which others were taken out.
+    fn element(&self, list: &[&str], at: usize) -> String {
+        let gone = self.struck.iter().filter_map(|path| match path.split_last() {
+            Some((index, rest)) if rest == list => index.parse::<usize>().ok(),
+            _ => None,
+        });
+        let mut gone: Vec<usize> = gone.collect();
+        gone.sort_unstable();
+        let written = gone.iter().fold(at, |at, gone| at + usize::from(*gone <= at));
+        written.to_string()
     }
 
     fn name(&mut self, table: &str, name: &str) -> Option<Name> {

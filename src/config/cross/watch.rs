@@ -29,12 +29,14 @@ impl Crossing<'_> {
             self.object(&["watch"], Wrong::NoWatch);
         }
         let known: Vec<String> = typed.endpoint.keys().cloned().collect();
-        let watches: Vec<_> = typed
-            .watch
-            .iter()
-            .filter_map(|(name, watch)| self.watch(name, watch, &known))
-            .collect();
-        self.nested(&watches);
+        let mut roots = Vec::new();
+        let mut watches = Vec::new();
+        for (name, watch) in &typed.watch {
+            let root = self.root(name, watch.path.as_deref());
+            roots.extend(root.clone().map(|root| (name.as_str(), root)));
+            watches.extend(self.watch(name, watch, root, &known));
+        }
+        self.nested(&roots);
         watches
     }
 
@@ -42,10 +44,10 @@ impl Crossing<'_> {
         &mut self,
         name: &str,
         typed: &file::Watch,
+        path: Option<PathBuf>,
         known: &[String],
     ) -> Option<checked::Watch> {
         let parsed = self.name("watch", name);
-        let path = self.root(name, typed.path.as_deref());
         let endpoints = self.announced_to(name, typed.endpoints.as_deref(), known);
         let selection = self.selection(name, typed);
         let (size_min, size_max) = self.sizes(name, typed);
@@ -132,7 +134,8 @@ impl Crossing<'_> {
             }
         };
         for (at, endpoint) in named.iter().enumerate() {
-            let element = ["watch", name, "endpoints", &at.to_string()];
+            let element = self.element(&key, at);
+            let element = ["watch", name, "endpoints", &element];
             if !known.contains(endpoint) && !self.is_struck(&["endpoint", endpoint]) {
                 let near = advice::nearest(endpoint, known).and_then(|at| known.get(at).cloned());
                 let (name, known) = (endpoint.clone(), known.to_vec());
@@ -149,7 +152,8 @@ impl Crossing<'_> {
         for (key, patterns) in [("include", &typed.include), ("exclude", &typed.exclude)] {
             for (at, pattern) in patterns.iter().enumerate() {
                 if let Err(reason) = glob(pattern) {
-                    let element = ["watch", name, key, &at.to_string()];
+                    let element = self.element(&["watch", name, key], at);
+                    let element = ["watch", name, key, &element];
                     self.object(&element, Wrong::Glob { reason });
                 }
             }
@@ -196,22 +200,21 @@ impl Crossing<'_> {
     }
 
     /// Two watches must not see the same file: it would have two names, and two event ids.
-    fn nested(&mut self, watches: &[checked::Watch]) {
-        for (at, one) in watches.iter().enumerate() {
-            for other in watches.iter().skip(at + 1) {
+    fn nested(&mut self, roots: &[(&str, PathBuf)]) {
+        for (at, one) in roots.iter().enumerate() {
+            for other in roots.iter().skip(at + 1) {
                 let (inner, outer) =
-                    if one.path.starts_with(&other.path) { (one, other) } else { (other, one) };
-                if inner.path.starts_with(&outer.path) {
-                    let same = inner.path == outer.path;
-                    let wrong = if same { Wrong::SameDirectory } else { Wrong::Nested };
-                    let key = |watch: &'_ checked::Watch| watch.name.as_str().to_owned();
-                    let (inner, outer) = (key(inner), key(outer));
-                    self.object_to_both(
-                        &["watch", &inner, "path"],
-                        &["watch", &outer, "path"],
-                        wrong,
-                    );
+                    if one.1.starts_with(&other.1) { (one, other) } else { (other, one) };
+                if !inner.1.starts_with(&outer.1) {
+                    continue;
                 }
+                let same = inner.1 == outer.1;
+                let wrong = if same { Wrong::SameDirectory } else { Wrong::Nested };
+                self.object_to_both(
+                    &["watch", inner.0, "path"],
+                    &["watch", outer.0, "path"],
+                    wrong,
+                );
             }
         }
     }

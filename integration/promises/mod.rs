@@ -1,0 +1,1 @@
+mod p11_bad_configuration;
