@@ -16,4 +16,9 @@
 pub mod arrival;
 pub mod clock;
 pub mod config;
+pub mod deliver;
 pub mod globs;
+pub mod http;
+pub mod secret;
+pub mod stop;
+pub mod vitals;
