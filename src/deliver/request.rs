@@ -80,11 +80,11 @@ mod tests {
     fn the_signature_is_of_this_attempts_time() {
         let secret = SigningSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let signer = Signer::new(&[secret]);
-        let signed = |ms| {
+        let signature_at = |ms| {
             let lines = shown(&signer, 1, WallMs(ms));
             lines.into_iter().find(|l| l.starts_with("webhook-signature: v1,")).unwrap()
         };
-        assert_ne!(signed(1_772_366_400_000), signed(1_772_366_401_000));
-        assert_eq!(signed(1_772_366_400_000), signed(1_772_366_400_999));
+        assert_ne!(signature_at(1_772_366_400_000), signature_at(1_772_366_401_000));
+        assert_eq!(signature_at(1_772_366_400_000), signature_at(1_772_366_400_999));
     }
 }

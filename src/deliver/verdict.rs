@@ -56,13 +56,13 @@ impl Class {
     fn of_status(status: u16) -> Self {
         match status {
             200..=299 => Self::Ok,
-            // RFC 9110 15.4: following would turn the POST into a GET, or hand the body to a stranger.
-            300..=399 => Self::Config,
             400..=499 => Self::of_client_error(status),
             // RFC 6585 429 has these two look-alikes among the 5xx.
             509 | 529 => Self::Slow,
-            // Not implemented, version, negotiation, extension, captive portal: no event would pass.
-            501 | 505 | 506 | 510 | 511 => Self::Config,
+            // A redirect is never followed: it would turn the POST into a GET, or hand the body to a
+            // stranger (RFC 9110 15.4). Not implemented, version, negotiation, extension, captive
+            // portal: no event would pass.
+            300..=399 | 501 | 505 | 506 | 510 | 511 => Self::Config,
             // The rest of 5xx; an unexpected 1xx; numbers that are no HTTP status.
             _ => Self::Retry,
         }

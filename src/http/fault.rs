@@ -163,7 +163,7 @@ fn local_fault(errno: i32) -> Option<Fault> {
 }
 
 /// getaddrinfo(3) through the standard library gives text only; it is never translated, because nothing
-/// here calls setlocale(3). EAI_AGAIN is "no resolver answered", a fault on our side; the rest is about
+/// here calls setlocale(3). `EAI_AGAIN` is "no resolver answered", a fault on our side; the rest is about
 /// the name. The two wordings are glibc's and musl's.
 fn of_resolver(error: &io::Error) -> Option<Fault> {
     if let Some(local) = error.raw_os_error().and_then(local_fault) {

@@ -12,64 +12,36 @@
 //! | refusal of the event (reject) | an attempt | an attempt, and it closes the breaker: the endpoint is alive |
 //! | of this machine | nothing; the lane waits | nothing; the lane waits |
 //!
+//! An attempt before its scheduled time is free, see [`memory`].
+//!
 //! The attempt that opens the breaker is still charged, for it was made while the breaker was closed.
 //! So a single event at a dead endpoint dies after its attempts, while a backlog waits for the endpoint.
 
-mod rejections;
+mod memory;
+mod outcome;
 
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
 
-use self::rejections::Rejections;
+use self::memory::Memory;
+pub use self::outcome::{Change, Ended, Outcome};
 use super::{
     breaker::Breaker,
     pace::Pace,
     schedule::{Charged, Dice, Next, SLOW_DELAY_MIN, Schedule, spread},
     verdict::Class,
 };
-use crate::arrival::{Conclusion, Due, Refusal};
+use crate::arrival::{Conclusion, Due};
 
 /// Events loaded ahead, at least: enough that the journal is asked once for many.
 const WINDOW_MIN: usize = 64;
 /// Ends that wait for stable storage. A slow disk slows the lane down here, in bounded memory.
 pub const CONCLUDING_MAX: usize = 64;
 
-/// How an attempt ended.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// What it means.
-    pub class: Class,
-    /// What the receiver asked for.
-    pub retry_after: Option<Duration>,
-    /// For the journal and the log, unless it was delivered.
-    pub refusal: Refusal,
-}
-
-/// What became of an event.
-#[derive(Clone, Debug)]
-pub struct Ended {
-    /// The event, as it was before the attempt.
-    pub due: Due,
-    /// What to store; `None` when the lane keeps it and nothing was charged.
-    pub conclusion: Option<Conclusion>,
-    /// What changed for the whole lane.
-    pub change: Option<Change>,
-    /// Nothing starts for so long.
-    pub paused: Option<Duration>,
-}
-
-/// A change of the whole lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The endpoint counts as down.
-    Opened,
-    /// It is back after so long: everything that waits for it becomes due.
-    Closed(Duration),
-    /// The receiver wants nothing more.
-    Parked,
-}
+/// Longer delays are remembered as this one: a point in time has a limit, too.
+const DELAY_MAX: Duration = Duration::from_hours(24 * 365);
 
 #[derive(Debug)]
 struct Running {
@@ -77,6 +49,14 @@ struct Running {
     /// `None` once the verdict is in and only the rest of the body is awaited.
     due: Option<Due>,
     probe: bool,
+}
+
+/// What the verdict on one attempt depends on beside its outcome.
+#[derive(Clone, Copy)]
+struct When {
+    now: Instant,
+    dice: Dice,
+    floor: Option<Duration>,
 }
 
 /// The state of one lane. Every method that depends on time is told the time.
@@ -89,7 +69,7 @@ pub struct Lane {
     concluding: Vec<i64>,
     breaker: Breaker,
     pace: Pace,
-    rejections: Rejections,
+    memory: Memory,
     parked: bool,
 }
 
@@ -104,7 +84,7 @@ impl Lane {
             concluding: Vec::new(),
             breaker: Breaker::new(now),
             pace: Pace::new(now),
-            rejections: Rejections::default(),
+            memory: Memory::default(),
             parked: false,
         }
     }
@@ -179,16 +159,17 @@ impl Lane {
         let running = self.running.iter_mut().find(|r| r.seq == seq)?;
         let (due, probe) = (running.due.take()?, running.probe);
         let floor = outcome.retry_after.map(|asked| spread(asked, dice));
+        let when = When { now, dice, floor };
         let mut ended = Ended { due: due.clone(), conclusion: None, change: None, paused: None };
         match outcome.class {
             Class::Ok => {
                 ended.conclusion = Some(Conclusion::Delivered);
                 ended.change = self.alive(now);
-                self.rejections.forget(seq);
+                self.memory.forget(seq);
             }
             Class::Reject => {
                 ended.change = self.alive(now);
-                ended.conclusion = Some(self.charge(&due, outcome, floor, dice));
+                ended.conclusion = Some(self.charge(&due, outcome, when));
             }
             Class::Gone => {
                 self.parked = true;
@@ -199,7 +180,7 @@ impl Lane {
                 ended.paused = self.local_fault(now, probe);
             }
             Class::Retry | Class::Slow | Class::Config | Class::Proxy | Class::Clock => {
-                self.endpoint_failed(&mut ended, outcome, probe, floor, now, dice);
+                self.endpoint_failed(&mut ended, outcome, probe, when);
             }
         }
         self.keep_or_conclude(due, &ended, outcome.class);
@@ -227,50 +208,44 @@ impl Lane {
         first.then_some(wait)
     }
 
-    fn endpoint_failed(
-        &mut self,
-        ended: &mut Ended,
-        outcome: &Outcome,
-        probe: bool,
-        floor: Option<Duration>,
-        now: Instant,
-        dice: Dice,
-    ) {
+    fn endpoint_failed(&mut self, ended: &mut Ended, outcome: &Outcome, probe: bool, when: When) {
         self.pace.sent();
         let was_open = self.breaker.is_open();
-        let at_once = matches!(outcome.class, Class::Config | Class::Proxy);
-        let opened = self.breaker.failed(now, at_once, probe);
+        // An early attempt that fails where others have just passed says little about the endpoint.
+        let early = self.memory.early(ended.due.seq, when.now).is_some();
+        let at_once = matches!(outcome.class, Class::Config | Class::Proxy) && !early;
+        let opened = self.breaker.failed(when.now, at_once, probe);
         ended.change = opened.then_some(Change::Opened);
-        if was_open || outcome.class == Class::Proxy {
-            return;
-        }
-        ended.conclusion = Some(if outcome.class.is_charged() {
-            self.charge(&ended.due, outcome, floor, dice)
-        } else {
-            let attempts = ended.due.attempts;
-            let delay = self.schedule.uncharged(attempts, outcome.class, floor, dice);
-            Conclusion::Retry { attempts, delay, refusal: outcome.refusal.clone() }
-        });
+        let kept = was_open || (opened && outcome.class == Class::Proxy);
+        ended.conclusion = (!kept).then(|| self.charge(&ended.due, outcome, when));
     }
 
-    fn charge(
-        &mut self,
-        due: &Due,
-        outcome: &Outcome,
-        floor: Option<Duration>,
-        dice: Dice,
-    ) -> Conclusion {
-        let attempts = due.attempts.saturating_add(1);
-        let rejected = outcome.class == Class::Reject;
-        let rejections = if rejected { self.rejections.add(due.seq, attempts) } else { 0 };
+    /// What a failure while the breaker is closed does to the event.
+    fn charge(&mut self, due: &Due, outcome: &Outcome, when: When) -> Conclusion {
         let refusal = outcome.refusal.clone();
-        match self
-            .schedule
-            .next(Charged { class: outcome.class, attempts, rejections, floor }, dice)
-        {
-            Next::Again(delay) => Conclusion::Retry { attempts, delay, refusal },
+        if let Some(left) = self.memory.early(due.seq, when.now) {
+            let delay = left.max(when.floor.unwrap_or_default());
+            return Conclusion::Retry { attempts: due.attempts, delay, refusal };
+        }
+        let charged = outcome.class.is_charged();
+        let attempts = due.attempts.saturating_add(u32::from(charged));
+        let rejected = u32::from(outcome.class == Class::Reject);
+        let rejections = self.memory.rejections(due.seq, due.attempts).saturating_add(rejected);
+        let next = if charged {
+            let class = outcome.class;
+            self.schedule
+                .next(Charged { class, attempts, rejections, floor: when.floor }, when.dice)
+        } else {
+            Next::Again(self.schedule.uncharged(attempts, outcome.class, when.floor, when.dice))
+        };
+        match next {
+            Next::Again(delay) => {
+                let due_at = when.now + delay.min(DELAY_MAX);
+                self.memory.waits(due.seq, rejections, due_at, when.now);
+                Conclusion::Retry { attempts, delay, refusal }
+            }
             Next::Dead => {
-                self.rejections.forget(due.seq);
+                self.memory.forget(due.seq);
                 Conclusion::Dead { attempts, refusal }
             }
         }

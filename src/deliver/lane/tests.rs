@@ -3,7 +3,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::arrival::{EventId, Name, RelPath};
+use crate::arrival::{EventId, Name, Refusal, RelPath};
 
 const MID: Dice = Dice(0x8000_0000_8000_0000);
 
@@ -131,7 +131,7 @@ fn slow_pauses_the_lane_for_a_minute_or_as_long_as_asked() {
         lane.start(t);
         let ended = end(&mut lane, 1, &outcome, t);
         assert_eq!(ended.paused, Some(pause));
-        assert!(lane.start(t + pause - Duration::from_millis(1)).is_none());
+        assert!(lane.start(t + pause * 99 / 100).is_none());
         assert_eq!(lane.wake_at(t), Some(t + pause));
         assert!(lane.start(t + pause).is_some());
     }
@@ -182,13 +182,41 @@ fn a_success_or_a_rejection_closes_the_breaker_and_starts_a_ramp() {
 
 #[test]
 fn three_rejections_are_the_end_whatever_failed_before() {
-    let t = crate::clock::mono();
-    let mut lane = lane(1, t);
+    let mut now = crate::clock::mono();
+    let mut lane = lane(1, now);
     for (attempts, dead) in [(7, false), (8, false), (9, true)] {
         lane.load(vec![Due { attempts, ..due(1) }]);
-        lane.start(t);
-        let ended = end(&mut lane, 1, &outcome(Class::Reject), t);
+        lane.start(now);
+        let ended = end(&mut lane, 1, &outcome(Class::Reject), now);
         assert_eq!(matches!(ended.conclusion, Some(Conclusion::Dead { .. })), dead, "{attempts}");
+        now += secs(3600);
+    }
+}
+
+#[test]
+fn an_attempt_before_its_time_is_free_and_keeps_its_time() {
+    for class in [Class::Retry, Class::Config, Class::Reject] {
+        let t = crate::clock::mono();
+        let mut lane = lane(1, t);
+        lane.load(vec![due(1)]);
+        lane.start(t);
+        let ended = end(&mut lane, 1, &outcome(class), t);
+        let Some(Conclusion::Retry { attempts: 1, delay, .. }) = ended.conclusion else {
+            panic!("{ended:?}")
+        };
+        lane.load(vec![due(2)]);
+        let now = t + secs(1);
+        lane.start(now);
+        end(&mut lane, 2, &outcome(Class::Ok), now);
+        for _ in 0..30 {
+            lane.load(vec![Due { attempts: 1, ..due(1) }]);
+            lane.start(now).expect("an early failure of one event does not shut the lane");
+            let ended = end(&mut lane, 1, &outcome(class), now);
+            let Some(Conclusion::Retry { attempts: 1, delay: left, .. }) = ended.conclusion else {
+                panic!("{ended:?}")
+            };
+            assert_eq!(left + secs(1), delay);
+        }
     }
 }
 
@@ -290,7 +318,9 @@ fn run_model(concurrency: usize, answers: &[Class], events: i64) -> Result<(), T
             None => prop_assert!(lane.held().contains(&seq), "forgotten"),
         }
         if matches!(result.change, Some(Change::Closed(_))) {
-            journal.iter_mut().for_each(|(at, _)| *at = now);
+            for (at, _) in &mut journal {
+                *at = now;
+            }
         }
         if result.change == Some(Change::Parked) {
             lane.resume(now);
