@@ -1,0 +1,64 @@
+//! One attempt: a request, and at most one immediate repetition of it.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    clock,
+    http::{self, Bytes, Fault, HeaderMap, Reply},
+};
+
+/// Who carries a request to the receiver: the HTTP client, or a test's stand-in.
+pub(super) trait Courier: Clone + Send + Sync + 'static {
+    /// Posts once.
+    fn post(
+        &self,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> impl Future<Output = Result<Reply, Fault>> + Send;
+}
+
+impl Courier for http::Client {
+    fn post(
+        &self,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> impl Future<Output = Result<Reply, Fault>> + Send {
+        Self::post(self, headers, body)
+    }
+}
+
+/// How one attempt ended.
+#[derive(Debug)]
+pub(super) struct Attempted {
+    /// Which event.
+    pub(super) seq: i64,
+    /// What came back.
+    pub(super) result: Result<Reply, Fault>,
+    /// How long it took.
+    pub(super) duration: Duration,
+}
+
+/// A connection lost later than this was not an idle one that the receiver closed as we wrote.
+const RESEND_WITHIN: Duration = Duration::from_secs(1);
+
+/// Posts; once more at once when the connection was lost before an answer.
+///
+/// A server may close an idle connection in the moment of our request (RFC 9112 9.5). That is no failure
+/// of the endpoint; the id lets the receiver see a repetition. RFC 9110 9.2.2 forbids a third time.
+pub(super) async fn attempt<C: Courier>(
+    courier: C,
+    seq: i64,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Attempted {
+    let started: Instant = clock::mono();
+    let elapsed = || clock::mono().saturating_duration_since(started);
+    let mut result = courier.post(headers.clone(), body.clone()).await;
+    if matches!(result, Err(Fault::ConnectionLost)) && elapsed() < RESEND_WITHIN {
+        result = courier.post(headers, body).await;
+    }
+    Attempted { seq, result, duration: elapsed() }
+}

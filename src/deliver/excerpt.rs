@@ -1,0 +1,89 @@
+//! What a receiver said, made fit for a log line. Pure.
+//!
+//! Many frameworks answer a wrong path with "Cannot POST /the/path", and the path of a webhook is often
+//! its secret (P10): whatever the URL holds is taken out before anything is shown.
+
+use crate::{arrival::Shown, config::checked::SecretUrl};
+
+/// The most characters of an answer that are shown.
+pub const EXCERPT_CHARS_MAX: usize = 200;
+/// A shorter part of a path is an ordinary word more often than a token.
+const SEGMENT_LEN_MIN: usize = 8;
+const REDACTED: &str = "[...]";
+
+/// The parts of a URL that must not be shown.
+#[derive(Clone, Default)]
+pub struct Redactor {
+    // Longest first, so that no part of a longer one is left over.
+    needles: Vec<String>,
+}
+
+impl Redactor {
+    /// Knows what is secret about `url`.
+    pub fn of(url: &SecretUrl) -> Self {
+        let (path, query) = (url.expose().path(), url.expose().query().unwrap_or_default());
+        let values = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, v)| v));
+        let segments = path.split('/').filter(|s| s.len() >= SEGMENT_LEN_MIN);
+        let mut needles: Vec<String> = [path, query]
+            .into_iter()
+            .chain(values.filter(|v| v.len() >= 4))
+            .chain(segments)
+            .filter(|part| part.len() > 1)
+            .map(str::to_owned)
+            .collect();
+        needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
+        Self { needles }
+    }
+
+    /// One line of at most [`EXCERPT_CHARS_MAX`] characters, without secrets and control characters.
+    pub fn excerpt(&self, answer: &[u8]) -> String {
+        let mut text = String::from_utf8_lossy(answer).trim().to_owned();
+        for needle in &self.needles {
+            if text.contains(needle.as_str()) {
+                text = text.replace(needle.as_str(), REDACTED);
+            }
+        }
+        Shown(text.as_bytes()).to_string().chars().take(EXCERPT_CHARS_MAX).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redactor(url: &str) -> Redactor {
+        Redactor::of(&SecretUrl::parse(url).unwrap())
+    }
+
+    #[test]
+    fn the_url_is_not_shown() {
+        let url = "https://example.net/hooks/T0KENT0KEN/in?key=s3cret&mode=x";
+        for answer in [
+            "Cannot POST /hooks/T0KENT0KEN/in",
+            "Cannot POST /hooks/T0KENT0KEN/in?key=s3cret&mode=x",
+            "no such hook: T0KENT0KEN",
+            "key s3cret is not known",
+        ] {
+            let shown = redactor(url).excerpt(answer.as_bytes());
+            assert!(!shown.contains("T0KEN") && !shown.contains("s3cret"), "{shown}");
+            assert!(shown.contains(REDACTED), "{shown}");
+        }
+    }
+
+    #[test]
+    fn ordinary_answers_stay() {
+        assert_eq!(redactor("http://h/").excerpt(b" {\"error\":\"no\"}\r\n"), "{\"error\":\"no\"}");
+    }
+
+    #[test]
+    fn control_characters_cannot_forge_a_line() {
+        let shown = redactor("http://h/").excerpt(b"a\nb\x1b[31m\xffc");
+        assert!(shown.chars().all(|c| !c.is_control()), "{shown}");
+    }
+
+    #[test]
+    fn an_excerpt_is_short() {
+        let shown = redactor("http://h/").excerpt("ä\n".repeat(500).as_bytes());
+        assert_eq!(shown.chars().count(), EXCERPT_CHARS_MAX);
+    }
+}

@@ -1,0 +1,179 @@
+//! Stage 4: due events become webhooks, one independent lane for each endpoint.
+//!
+//! [`run_lane`] waits; [`lane`] and the other pure files decide; [`crate::http`] acts. The journal is the
+//! queue: a lane holds a small window of it and forgets nothing that it has not stored.
+
+mod attempt;
+pub mod breaker;
+mod clerk;
+pub mod excerpt;
+pub mod lane;
+mod open;
+pub mod pace;
+mod reading;
+pub mod request;
+pub mod retry_after;
+pub mod schedule;
+pub mod signature;
+mod story;
+pub mod verdict;
+mod worker;
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use tokio::{sync::watch, task::JoinError, time::sleep_until};
+use tracing::{info, warn};
+
+pub use self::open::{OpenError, print_of};
+use self::{
+    attempt::Courier,
+    clerk::{Answer, Crowd, ask},
+    open::{Opened, open},
+    worker::{Task, Worker},
+};
+use crate::{
+    arrival::Outbox,
+    clock,
+    config::checked::Endpoint,
+    stop::Stop,
+    vitals::{LaneState, LaneVitals},
+};
+
+/// What a lane did between start and end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneSummary {
+    /// Events accepted by the receiver.
+    pub delivered: u64,
+    /// Requests that were under way when the lane had to end; none of them was charged.
+    pub cut: usize,
+}
+
+/// Files that were missing are looked for again this often.
+const OPEN_AGAIN: Duration = Duration::from_secs(10);
+
+/// Delivers `endpoint`'s events until told to stop. Never fails: what is missing is waited for.
+pub async fn run_lane<O: Outbox>(
+    endpoint: Endpoint,
+    outbox: O,
+    vitals: Arc<LaneVitals>,
+    mut stop: watch::Receiver<Stop>,
+) -> LaneSummary {
+    let endpoint = Arc::new(endpoint);
+    let summary = match open_lane(&endpoint, &vitals, &mut stop, open).await {
+        Some(opened) => deliver(&endpoint, opened, &outbox, &vitals, &mut stop).await,
+        None => LaneSummary::default(),
+    };
+    vitals.set_state(LaneState::Stopped);
+    summary
+}
+
+/// Opens the lane, however long it takes; `None` when told to stop.
+async fn open_lane<C: Send + 'static>(
+    endpoint: &Arc<Endpoint>,
+    vitals: &LaneVitals,
+    stop: &mut watch::Receiver<Stop>,
+    open: fn(&Endpoint) -> Result<Opened<C>, OpenError>,
+) -> Option<Opened<C>> {
+    let mut said = None;
+    while *stop.borrow_and_update() == Stop::Run {
+        let task = Arc::clone(endpoint);
+        let why = match flat(tokio::task::spawn_blocking(move || open(&task)).await) {
+            Ok(opened) => {
+                if said.is_some() {
+                    info!(endpoint = %endpoint.name, "endpoint is ready");
+                }
+                return Some(opened);
+            }
+            Err(why) => why.to_string(),
+        };
+        vitals.set_state(LaneState::Degraded);
+        if said.as_ref() != Some(&why) {
+            warn!(endpoint = %endpoint.name, reason = why, "endpoint not ready: nothing is sent to it yet");
+            said = Some(why);
+        }
+        LaneVitals::count(&vitals.turns);
+        tokio::select! {
+            told = changed(stop) => if told == Stop::Now { break },
+            () = tokio::time::sleep(OPEN_AGAIN) => {}
+        }
+    }
+    None
+}
+
+/// A panic in a task is a bug of this program: it goes on where it would have gone without the task.
+fn flat<T>(joined: Result<T, JoinError>) -> T {
+    match joined {
+        Ok(value) => value,
+        // Nothing aborts these tasks, so it was a panic.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// Waits for a word to stop. A daemon that has gone away without a word wants the same.
+async fn changed(stop: &mut watch::Receiver<Stop>) -> Stop {
+    match stop.changed().await {
+        Ok(()) => *stop.borrow_and_update(),
+        Err(_) => Stop::Now,
+    }
+}
+
+/// What a lane waits for.
+enum Happened {
+    Woken,
+    Answered(Answer),
+    Ended(Task),
+    Told(Stop),
+    Time,
+}
+
+/// The loop: apply what happened, start what may start, wait.
+async fn deliver<C: Courier, O: Outbox>(
+    endpoint: &Endpoint,
+    opened: Opened<C>,
+    outbox: &O,
+    vitals: &Arc<LaneVitals>,
+    stop: &mut watch::Receiver<Stop>,
+) -> LaneSummary {
+    let name = &endpoint.name;
+    let mut worker = Worker::new(endpoint, opened, Arc::clone(vitals));
+    let mut calls = Crowd::new();
+    calls.push(ask(outbox, name, worker.first_call()));
+    worker.stop(*stop.borrow_and_update());
+    // Kept across turns and asked for again before the journal is: nothing is announced unheard.
+    let mut woken = pin!(outbox.woken());
+    loop {
+        if let Some(call) = worker.turn(clock::mono()) {
+            calls.push(ask(outbox, name, call));
+        }
+        if worker.is_done() {
+            return worker.summary();
+        }
+        let wake_at = worker.wake_at(clock::mono());
+        let happened = tokio::select! {
+            biased;
+            () = &mut woken => Happened::Woken,
+            told = changed(stop) => Happened::Told(told),
+            answer = calls.next() => Happened::Answered(answer),
+            Some(task) = worker.tasks.join_next() => Happened::Ended(flat(task)),
+            () = sleep_until(wake_at.into()) => Happened::Time,
+        };
+        let now = clock::mono();
+        match happened {
+            Happened::Woken => {
+                woken.set(outbox.woken());
+                worker.woken();
+            }
+            Happened::Answered(answer) => worker.answered(answer, now),
+            Happened::Ended(task) => {
+                for call in worker.task_ended(task, now) {
+                    calls.push(ask(outbox, name, call));
+                }
+            }
+            Happened::Told(told) => worker.stop(told),
+            Happened::Time => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! Reads what a lane needs from files: URL, secrets, roots. It may block, so it runs off the loop.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use super::{excerpt::Redactor, signature::Signer};
+use crate::{
+    arrival::UrlPrint,
+    config::checked::{BadUrl, Endpoint, SecretUrl, UrlSource},
+    http,
+    secret::{BadSecret, SigningSecret},
+};
+
+/// All that is needed to send.
+#[derive(Clone)]
+pub(super) struct Opened<C> {
+    /// Carries requests.
+    pub(super) courier: C,
+    /// Signs them.
+    pub(super) signer: Signer,
+    /// Knows what may not be shown.
+    pub(super) redactor: Redactor,
+    /// Which URL this is, without saying it.
+    pub(super) print: UrlPrint,
+}
+
+/// Why a lane cannot send. Worth another try: credentials and mounts may come later.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A file cannot be read.
+    #[error("cannot read {path}: {why}")]
+    File {
+        /// As configured.
+        path: PathBuf,
+        /// From the system.
+        why: io::ErrorKind,
+    },
+    /// The URL file holds something else.
+    #[error("{path} does not hold a URL: {why}")]
+    Url {
+        /// As configured.
+        path: PathBuf,
+        /// What is wrong.
+        why: BadUrl,
+    },
+    /// A secret file holds something else.
+    #[error("{path} does not hold a signing secret: {why}")]
+    Secret {
+        /// As configured.
+        path: PathBuf,
+        /// What is wrong.
+        why: BadSecret,
+    },
+    /// The client.
+    #[error(transparent)]
+    Client(#[from] http::OpenError),
+}
+
+const FILE_LEN_MAX: u64 = 16 * 1024;
+
+/// Reads everything and makes the client.
+pub(super) fn open(endpoint: &Endpoint) -> Result<Opened<http::Client>, OpenError> {
+    let url = match &endpoint.url {
+        UrlSource::Given(url) => url.clone(),
+        UrlSource::File(path) => SecretUrl::parse(&read(path)?)
+            .map_err(|why| OpenError::Url { path: path.clone(), why })?,
+    };
+    let secrets: Vec<_> =
+        endpoint.secret_files.iter().map(|path| secret(path)).collect::<Result<_, _>>()?;
+    let courier = http::Client::open(http::Settings {
+        url: &url,
+        connect_timeout: endpoint.connect_timeout,
+        timeout: endpoint.timeout,
+        connections: endpoint.concurrency,
+        ca_file: endpoint.ca_file.as_deref(),
+    })?;
+    Ok(Opened {
+        courier,
+        signer: Signer::new(&secrets),
+        redactor: Redactor::of(&url),
+        print: print_of(&url),
+    })
+}
+
+/// A fingerprint that changes with the URL and cannot be turned back into it.
+pub fn print_of(url: &SecretUrl) -> UrlPrint {
+    let mut hash = blake3::Hasher::new_derive_key("watchd 2026 fingerprint of an endpoint's URL");
+    hash.update(url.expose().as_str().as_bytes());
+    let mut print = [0; 16];
+    hash.finalize_xof().fill(&mut print);
+    UrlPrint(print)
+}
+
+fn secret(path: &Path) -> Result<SigningSecret, OpenError> {
+    SigningSecret::parse(&read(path)?)
+        .map_err(|why| OpenError::Secret { path: path.to_owned(), why })
+}
+
+fn read(path: &Path) -> Result<String, OpenError> {
+    let failed = |e: io::Error| OpenError::File { path: path.to_owned(), why: e.kind() };
+    let mut text = String::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(FILE_LEN_MAX).read_to_string(&mut text).map_err(failed)?;
+    Ok(text)
+}

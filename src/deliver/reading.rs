@@ -1,0 +1,124 @@
+//! From an answer, or the lack of one, to what it means and what a person is told. Pure.
+
+use super::{
+    excerpt::Redactor,
+    lane::Outcome,
+    retry_after,
+    verdict::{Answer, Class},
+};
+use crate::{
+    arrival::Refusal,
+    clock::WallMs,
+    config::checked::SecretUrl,
+    http::{Fault, Reply},
+};
+
+/// What the reading depends on beside the answer.
+pub(super) struct Read<'a> {
+    /// Knows what may not be shown.
+    pub(super) redactor: &'a Redactor,
+    /// Whether the request was signed, so that a wrong clock makes it unacceptable.
+    pub(super) signed: bool,
+    /// Wall time of the answer.
+    pub(super) now: WallMs,
+}
+
+/// Judges one attempt.
+pub(super) fn outcome(result: &Result<Reply, Fault>, with: &Read<'_>) -> Outcome {
+    match result {
+        Ok(reply) => of_reply(reply, with),
+        Err(fault) => {
+            let class = Class::of_fault(*fault);
+            let reason = fault.to_string();
+            let refusal = Refusal { class: class.name(), status: None, reason };
+            Outcome { class, retry_after: None, refusal }
+        }
+    }
+}
+
+fn of_reply(reply: &Reply, with: &Read<'_>) -> Outcome {
+    let lines = reply.retry_after.iter().map(Vec::as_slice);
+    let retry_after = retry_after::floor(lines, reply.date.as_deref(), with.now);
+    let theirs = reply.date.as_deref().and_then(retry_after::unix_seconds);
+    let offset = theirs.map(|theirs| theirs.saturating_sub(with.now.unix_seconds()));
+    let class = Class::of_answer(Answer {
+        status: reply.status,
+        retry_after: retry_after.is_some(),
+        clock_offset: offset.filter(|_| with.signed),
+    });
+    let reason = match class {
+        Class::Ok => String::new(),
+        Class::Clock => of_clock(offset.unwrap_or_default()),
+        _ if (300..=399).contains(&reply.status) => of_redirect(reply.location.as_deref()),
+        _ => with.redactor.excerpt(&reply.excerpt),
+    };
+    // RFC 9110 10.2.3 gives the header a meaning with a failure only.
+    let retry_after = retry_after.filter(|_| reply.status >= 300);
+    let refusal = Refusal { class: class.name(), status: Some(reply.status), reason };
+    Outcome { class, retry_after, refusal }
+}
+
+fn of_clock(offset: i64) -> String {
+    format!(
+        "refused while this machine's clock is {} s off the receiver's, which no signature survives",
+        offset.unsigned_abs()
+    )
+}
+
+/// Where to, as scheme and host only: the rest may hold a token.
+fn of_redirect(location: Option<&[u8]>) -> String {
+    let target = location.and_then(|l| SecretUrl::parse(std::str::from_utf8(l).ok()?).ok());
+    match target {
+        Some(target) => format!("redirects to {target}, which is never followed"),
+        None => "redirects, which is never followed".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const NOW: WallMs = WallMs(784_111_777_000); // Sun, 06 Nov 1994 08:49:37 GMT
+
+    fn read(reply: Reply, signed: bool) -> Outcome {
+        let url = SecretUrl::parse("https://example.net/hook/T0KENT0KEN").unwrap();
+        let redactor = Redactor::of(&url);
+        outcome(&Ok(reply), &Read { redactor: &redactor, signed, now: NOW })
+    }
+
+    #[test]
+    fn a_redirect_names_the_host_only() {
+        let location = Some(b"https://other.example/path?token=s3cret".to_vec());
+        let outcome = read(Reply { status: 307, location, ..Reply::default() }, true);
+        assert_eq!(outcome.class, Class::Config);
+        assert!(outcome.refusal.reason.contains("https://other.example/..."));
+        assert!(!outcome.refusal.reason.contains("s3cret"));
+    }
+
+    #[test]
+    fn a_wrong_clock_is_blamed_only_when_it_matters() {
+        let date = Some(b"Sun, 06 Nov 1994 09:49:37 GMT".to_vec());
+        let reply = |status| Reply { status, date: date.clone(), ..Reply::default() };
+        assert_eq!(read(reply(401), true).class, Class::Clock);
+        assert!(read(reply(401), true).refusal.reason.contains("3600 s"));
+        assert_eq!(read(reply(401), false).class, Class::Config);
+        assert_eq!(read(reply(404), true).class, Class::Config);
+        assert_eq!(read(reply(200), true).class, Class::Ok);
+    }
+
+    #[test]
+    fn retry_after_counts_with_failures_only() {
+        let reply = |status| Reply {
+            status,
+            retry_after: vec![b"7".to_vec()],
+            excerpt: b"no: /hook/T0KENT0KEN".to_vec(),
+            ..Reply::default()
+        };
+        assert_eq!(read(reply(200), true).retry_after, None);
+        let busy = read(reply(503), true);
+        assert_eq!((busy.class, busy.retry_after), (Class::Slow, Some(Duration::from_secs(7))));
+        assert_eq!(busy.refusal.reason, "no: [...]");
+    }
+}

@@ -1,0 +1,76 @@
+//! What a lane says in the log: one event for each change of state, with the same field names everywhere.
+
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use super::lane::{Change, Ended};
+use crate::arrival::{Conclusion, Name, Refusal};
+
+/// Tells how one attempt ended, and what it changed for the lane.
+pub(super) fn tell(endpoint: &Name, ended: &Ended, refusal: &Refusal, duration: Duration) {
+    tell_event(endpoint, ended, refusal, duration);
+    if let Some(change) = ended.change {
+        tell_change(endpoint, change, refusal);
+    }
+    if let Some(pause) = ended.paused {
+        let (class, reason, pause_ms) = (refusal.class, refusal.reason.as_str(), millis(pause));
+        warn!(%endpoint, class, status = refusal.status, reason, pause_ms, "endpoint paused");
+    }
+}
+
+fn tell_event(endpoint: &Name, ended: &Ended, refusal: &Refusal, duration: Duration) {
+    let due = &ended.due;
+    let (watch, path, event) = (&due.watch, &due.path, due.event);
+    let Refusal { class, status, reason } = refusal;
+    let duration_ms = millis(duration);
+    match &ended.conclusion {
+        Some(Conclusion::Delivered) => {
+            let attempt = due.attempts.saturating_add(1);
+            info!(%watch, %path, %endpoint, %event, attempt, status, duration_ms, "delivered");
+        }
+        Some(Conclusion::Retry { attempts: attempt, delay, .. }) => {
+            let retry_in_ms = millis(*delay);
+            warn!(
+                %watch, %path, %endpoint, %event, attempt, status, class, reason, retry_in_ms,
+                duration_ms, "not delivered, will be retried"
+            );
+        }
+        Some(Conclusion::Dead { attempts: attempt, .. }) => {
+            error!(
+                %watch, %path, %endpoint, %event, attempt, status, class, reason, duration_ms,
+                "given up: now a dead letter; `watchd events retry` sends it again"
+            );
+        }
+        None => {
+            let attempt = due.attempts.saturating_add(1);
+            debug!(
+                %watch, %path, %endpoint, %event, attempt, status, class, reason, duration_ms,
+                "not delivered, not charged"
+            );
+        }
+    }
+}
+
+fn tell_change(endpoint: &Name, change: Change, refusal: &Refusal) {
+    let Refusal { class, status, reason } = refusal;
+    match change {
+        Change::Opened => {
+            warn!(%endpoint, class, status, reason, "endpoint failing: probing it until it is back");
+        }
+        Change::Closed(after) => {
+            info!(%endpoint, down_ms = millis(after), "endpoint is back: sending what waited");
+        }
+        Change::Parked => {
+            error!(
+                %endpoint, class, status, reason,
+                "endpoint parked: the receiver wants nothing more; `watchd endpoint resume` or a changed URL ends this"
+            );
+        }
+    }
+}
+
+/// Saturating, for log fields.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

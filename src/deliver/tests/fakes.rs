@@ -1,0 +1,248 @@
+//! An outbox in memory and a scripted receiver.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard},
+    time::Instant,
+};
+
+use tokio::sync::Notify;
+
+use super::super::*;
+use crate::{
+    arrival::{Conclusion, Due, DueBatch, EventId, Name, RelPath, Unavailable, UrlPrint},
+    config::checked::{SecretUrl, UrlSource},
+    http::{Bytes, Fault, HeaderMap, Reply},
+};
+
+/// An outbox in memory. Clones are the same outbox.
+#[derive(Clone, Default)]
+pub(super) struct Fake(pub(super) Arc<Mutex<Inside>>, Arc<Notify>);
+
+#[derive(Default)]
+pub(super) struct Inside {
+    pub(super) rows: Vec<(Instant, Due)>,
+    pub(super) dead: Vec<i64>,
+    pub(super) delivered: Vec<i64>,
+    pub(super) conclusions: Vec<(i64, u32)>,
+    pub(super) parked: Option<UrlPrint>,
+    pub(super) unavailable: bool,
+    pub(super) store_takes: Duration,
+    pub(super) asked: usize,
+    pub(super) released: usize,
+}
+
+impl Fake {
+    pub(super) fn with(events: i64) -> Self {
+        let fake = Self::default();
+        for seq in 1..=events {
+            fake.add(seq);
+        }
+        fake
+    }
+
+    pub(super) fn add(&self, seq: i64) {
+        let due = Due {
+            seq,
+            event: EventId(i128::from(seq).to_be_bytes()),
+            watch: Name::parse("w").unwrap(),
+            path: RelPath::from_bytes(format!("f{seq}").as_bytes()),
+            body: Arc::from(b"{}".as_slice()),
+            attempts: 0,
+        };
+        self.lock().rows.push((clock::mono(), due));
+        self.1.notify_waiters();
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.0.lock().unwrap()
+    }
+
+    fn usable(&self) -> Result<MutexGuard<'_, Inside>, Unavailable> {
+        let inside = self.lock();
+        if inside.unavailable { Err(Unavailable) } else { Ok(inside) }
+    }
+}
+
+impl Outbox for Fake {
+    async fn due(&self, _: &Name, held: Vec<i64>, limit: usize) -> Result<DueBatch, Unavailable> {
+        let mut inside = self.usable()?;
+        inside.asked += 1;
+        let now = clock::mono();
+        let free = || inside.rows.iter().filter(|(_, due)| !held.contains(&due.seq));
+        let ready = free().filter(|(at, _)| *at <= now).map(|(_, due)| due.clone());
+        let events: Vec<Due> = ready.take(limit).collect();
+        let next = free().map(|(at, _)| *at).filter(|at| *at > now).min();
+        let waiting = (free().count() - events.len()) as u64;
+        Ok(DueBatch { events, next_in: next.map(|at| at - now), waiting })
+    }
+
+    async fn conclude(&self, _: &Name, seq: i64, end: Conclusion) -> Result<(), Unavailable> {
+        let takes = self.usable()?.store_takes;
+        tokio::time::sleep(takes).await;
+        let mut inside = self.usable()?;
+        let index = inside.rows.iter().position(|(_, due)| due.seq == seq).expect("concluded once");
+        match end {
+            Conclusion::Delivered => {
+                inside.rows.remove(index);
+                inside.delivered.push(seq);
+            }
+            Conclusion::Dead { attempts, .. } => {
+                inside.rows.remove(index);
+                inside.dead.push(seq);
+                inside.conclusions.push((seq, attempts));
+            }
+            Conclusion::Retry { attempts, delay, .. } => {
+                inside.rows[index].0 = clock::mono() + delay;
+                inside.rows[index].1.attempts = attempts;
+                inside.conclusions.push((seq, attempts));
+            }
+        }
+        Ok(())
+    }
+
+    async fn release(&self, _: &Name) -> Result<(), Unavailable> {
+        let mut inside = self.usable()?;
+        inside.released += 1;
+        inside.rows.iter_mut().for_each(|(at, _)| *at = clock::mono());
+        Ok(())
+    }
+
+    async fn park(&self, _: &Name, url: UrlPrint) -> Result<(), Unavailable> {
+        self.usable()?.parked = Some(url);
+        Ok(())
+    }
+
+    async fn is_parked(&self, _: &Name, url: UrlPrint) -> Result<bool, Unavailable> {
+        Ok(self.usable()?.parked == Some(url))
+    }
+
+    async fn woken(&self) {
+        self.1.notified().await;
+    }
+}
+
+/// A receiver that takes `takes` for each answer and reads its answers from a script.
+#[derive(Clone)]
+pub(super) struct Script(pub(super) Arc<Mutex<Scripted>>);
+
+type Rule = Box<dyn FnMut(&Sent) -> Result<Reply, Fault> + Send>;
+
+pub(super) struct Scripted {
+    rule: Rule,
+    pub(super) takes: Duration,
+    sent: Vec<Sent>,
+    in_flight: usize,
+    pub(super) in_flight_max: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) at: Instant,
+    pub(super) id: String,
+    pub(super) attempt: u32,
+}
+
+impl Script {
+    pub(super) fn new(rule: impl FnMut(&Sent) -> Result<Reply, Fault> + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Scripted {
+            rule: Box::new(rule),
+            takes: Duration::from_millis(10),
+            sent: Vec::new(),
+            in_flight: 0,
+            in_flight_max: 0,
+        })))
+    }
+
+    /// These answers, then 204 for ever.
+    pub(super) fn answers(answers: Vec<Result<Reply, Fault>>) -> Self {
+        let mut answers = VecDeque::from(answers);
+        Self::new(move |_| answers.pop_front().unwrap_or(status(204)))
+    }
+
+    pub(super) fn sent(&self) -> Vec<Sent> {
+        self.0.lock().unwrap().sent.clone()
+    }
+}
+
+impl Courier for Script {
+    async fn post(&self, headers: HeaderMap, _: Bytes) -> Result<Reply, Fault> {
+        let text = |name: &str| headers[name].to_str().unwrap().to_owned();
+        let sent = Sent {
+            at: clock::mono(),
+            id: text("webhook-id"),
+            attempt: text("watchd-attempt").parse().unwrap(),
+        };
+        let (answer, takes) = {
+            let mut script = self.0.lock().unwrap();
+            script.in_flight += 1;
+            script.in_flight_max = script.in_flight_max.max(script.in_flight);
+            script.sent.push(sent.clone());
+            ((script.rule)(&sent), script.takes)
+        };
+        tokio::time::sleep(takes).await;
+        self.0.lock().unwrap().in_flight -= 1;
+        answer
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "every use wants the wrapped form")]
+pub(super) fn status(status: u16) -> Result<Reply, Fault> {
+    Ok(Reply { status, ..Reply::default() })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as status")]
+pub(super) fn busy(seconds: &str) -> Result<Reply, Fault> {
+    Ok(Reply { status: 503, retry_after: vec![seconds.into()], ..Reply::default() })
+}
+
+pub(super) fn endpoint() -> Endpoint {
+    Endpoint {
+        name: Name::parse("crm").unwrap(),
+        url: UrlSource::Given(SecretUrl::parse("http://127.0.0.1:1/hook").unwrap()),
+        secret_files: Vec::new(),
+        connect_timeout: Duration::from_secs(5),
+        timeout: Duration::from_secs(30),
+        concurrency: 4,
+        retry_delays: vec![Duration::from_secs(5), Duration::from_secs(30)],
+        attempts: 5,
+        ca_file: None,
+    }
+}
+
+/// A lane under test.
+pub(super) struct Bench {
+    pub(super) outbox: Fake,
+    pub(super) script: Script,
+    pub(super) vitals: Arc<LaneVitals>,
+    pub(super) stop: watch::Sender<Stop>,
+    pub(super) lane: tokio::task::JoinHandle<LaneSummary>,
+}
+
+impl Bench {
+    pub(super) fn new(outbox: &Fake, script: &Script) -> Self {
+        let (stop, mut told) = watch::channel(Stop::Run);
+        let vitals = Arc::<LaneVitals>::default();
+        let (outbox, script) = (outbox.clone(), script.clone());
+        let opened = Opened {
+            courier: script.clone(),
+            signer: signature::Signer::new(&[]),
+            redactor: excerpt::Redactor::default(),
+            print: UrlPrint([7; 16]),
+        };
+        let (journal, numbers) = (outbox.clone(), Arc::clone(&vitals));
+        let lane = tokio::spawn(async move {
+            deliver(&endpoint(), opened, &journal, &numbers, &mut told).await
+        });
+        Self { outbox, script, vitals, stop, lane }
+    }
+
+    pub(super) async fn run(&self, seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    pub(super) async fn end(self) -> LaneSummary {
+        self.stop.send_replace(Stop::Drain);
+        self.lane.await.unwrap()
+    }
+}

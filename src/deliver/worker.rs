@@ -1,0 +1,302 @@
+//! Between the waiting of `mod.rs` and the deciding of [`Lane`]: starts attempts, reads answers, and
+//! collects what is to be asked of the journal.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use tokio::task::JoinSet;
+use tracing::info;
+
+use super::{
+    LaneSummary,
+    attempt::{Attempted, Courier, attempt},
+    clerk::{Answer, Call},
+    lane::{Change, Lane, Outcome},
+    open::Opened,
+    reading::{self, Read},
+    request, retry_after,
+    schedule::{Dice, Schedule},
+    story,
+};
+use crate::{
+    arrival::{Conclusion, Due, Name},
+    clock::{self, WallMs},
+    config::checked::Endpoint,
+    http::{Bytes, Reply},
+    stop::Stop,
+    vitals::{LaneState, LaneVitals},
+};
+
+/// The journal is asked at least this often, whatever it announces.
+const ASK_EVERY: Duration = Duration::from_mins(1);
+/// The loop turns at least this often, so that a stuck one shows.
+const TURN_EVERY: Duration = Duration::from_secs(10);
+
+/// What a task of the lane brings back.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// The verdict can be given.
+    Attempted(Attempted),
+    /// The body of an accepted request has ended.
+    Drained(i64),
+}
+
+/// Whether the receiver said 410, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parking {
+    /// The journal has been asked.
+    Asked,
+    /// No.
+    Open,
+    /// Yes, and the journal is being told.
+    Telling,
+    /// Yes; asked again from time to time, for an operator may have resumed it.
+    Parked,
+}
+
+pub(super) struct Worker<C> {
+    endpoint: Name,
+    opened: Opened<C>,
+    vitals: Arc<LaneVitals>,
+    lane: Lane,
+    pub(super) tasks: JoinSet<Task>,
+    stop: Stop,
+    parking: Parking,
+    /// The journal may have events that the lane has not seen.
+    stale: bool,
+    asking: bool,
+    ask_at: Instant,
+    /// As the journal said last, without what the lane holds.
+    waiting_beyond: u64,
+    delivered: u64,
+}
+
+impl<C: Courier> Worker<C> {
+    pub(super) fn new(endpoint: &Endpoint, opened: Opened<C>, vitals: Arc<LaneVitals>) -> Self {
+        let schedule = Schedule::new(&endpoint.retry_delays, endpoint.attempts);
+        let now = clock::mono();
+        Self {
+            endpoint: endpoint.name.clone(),
+            opened,
+            vitals,
+            lane: Lane::new(endpoint.concurrency, schedule, now),
+            tasks: JoinSet::new(),
+            stop: Stop::Run,
+            parking: Parking::Asked,
+            stale: true,
+            asking: false,
+            ask_at: now + ASK_EVERY,
+            waiting_beyond: 0,
+            delivered: 0,
+        }
+    }
+
+    /// The first call: is the endpoint parked?
+    pub(super) fn first_call(&self) -> Call {
+        Call::IsParked(self.opened.print)
+    }
+
+    /// Starts what may start and says what to ask of the journal.
+    pub(super) fn turn(&mut self, now: Instant) -> Option<Call> {
+        if self.stop == Stop::Run && self.parking == Parking::Open {
+            while let Some(due) = self.lane.start(now) {
+                self.send(&due);
+            }
+        }
+        self.publish(now);
+        self.ask(now)
+    }
+
+    fn ask(&mut self, now: Instant) -> Option<Call> {
+        if now >= self.ask_at {
+            self.stale = true;
+            self.ask_at = now + ASK_EVERY;
+        }
+        if self.stop != Stop::Run || self.asking || !self.stale {
+            return None;
+        }
+        match self.parking {
+            Parking::Parked => {
+                self.stale = false;
+                self.parking = Parking::Asked;
+                Some(self.first_call())
+            }
+            Parking::Open if self.lane.room() > 0 => {
+                self.stale = false;
+                self.asking = true;
+                Some(Call::Due { held: self.lane.held(), limit: self.lane.room() })
+            }
+            Parking::Open | Parking::Asked | Parking::Telling => None,
+        }
+    }
+
+    fn send(&mut self, due: &Due) {
+        let attempt_no = due.attempts.saturating_add(1);
+        let Opened { signer, courier, .. } = &self.opened;
+        let headers = request::headers(signer, due.event, attempt_no, clock::wall(), &due.body);
+        let body = Bytes::from_owner(due.body.clone());
+        let attempt = attempt(courier.clone(), due.seq, headers, body);
+        self.tasks.spawn(async { Task::Attempted(attempt.await) });
+    }
+
+    /// Until when there is nothing to do but wait.
+    pub(super) fn wake_at(&self, now: Instant) -> Instant {
+        let turn = now + TURN_EVERY;
+        let lane = self.lane.wake_at(now).unwrap_or(turn);
+        turn.min(lane).min(self.ask_at)
+    }
+
+    /// The journal may have something new.
+    pub(super) fn woken(&mut self) {
+        self.stale = true;
+    }
+
+    pub(super) fn stop(&mut self, stop: Stop) {
+        self.stop = self.stop.max(stop);
+    }
+
+    /// Whether the lane may end: it was told to, and nothing that matters is under way.
+    pub(super) fn is_done(&self) -> bool {
+        let stored = self.lane.concluding() == 0 && self.parking != Parking::Telling;
+        let idle = self.lane.in_flight() == 0 && stored;
+        self.stop == Stop::Now || (self.stop == Stop::Drain && idle)
+    }
+
+    /// What was done, if the lane ends now.
+    pub(super) fn summary(&self) -> LaneSummary {
+        LaneSummary { delivered: self.delivered, cut: self.lane.in_flight() }
+    }
+
+    pub(super) fn task_ended(&mut self, task: Task, now: Instant) -> Vec<Call> {
+        match task {
+            Task::Attempted(attempted) => self.attempted(attempted, now, dice()),
+            Task::Drained(seq) => {
+                self.lane.slot_free(seq);
+                Vec::new()
+            }
+        }
+    }
+
+    fn attempted(&mut self, attempted: Attempted, now: Instant, dice: Dice) -> Vec<Call> {
+        let Attempted { seq, mut result, duration } = attempted;
+        let rest = result.as_mut().ok().and_then(|reply| reply.rest.take());
+        let outcome = self.read(&result);
+        let Some(ended) = self.lane.ended(seq, &outcome, now, dice) else { return Vec::new() };
+        match rest {
+            Some(rest) => drop(self.tasks.spawn(async move {
+                rest.await;
+                Task::Drained(seq)
+            })),
+            None => self.lane.slot_free(seq),
+        }
+        self.count(ended.conclusion.as_ref());
+        story::tell(&self.endpoint, &ended, &outcome.refusal, duration);
+        let change = ended.change.and_then(|change| self.changed(change));
+        let conclude = ended.conclusion.map(|conclusion| Call::Conclude { seq, conclusion });
+        // Release first: it must not undo the delay of an event that is concluded with it.
+        change.into_iter().chain(conclude).collect()
+    }
+
+    fn read(&self, result: &Result<Reply, crate::http::Fault>) -> Outcome {
+        let now = clock::wall();
+        if let Ok(reply) = result {
+            self.note_clock(reply, now);
+        }
+        let signed = !self.opened.signer.is_empty();
+        reading::outcome(result, &Read { redactor: &self.opened.redactor, signed, now })
+    }
+
+    fn note_clock(&self, reply: &Reply, now: WallMs) {
+        if let Some(theirs) = reply.date.as_deref().and_then(retry_after::unix_seconds) {
+            self.vitals.clock_offset_s.store(theirs.saturating_sub(now.unix_seconds()), Relaxed);
+        }
+    }
+
+    fn changed(&mut self, change: Change) -> Option<Call> {
+        match change {
+            Change::Closed(_) => Some(Call::Release),
+            Change::Parked if self.parking == Parking::Open => {
+                self.parking = Parking::Telling;
+                Some(Call::Park(self.opened.print))
+            }
+            Change::Parked | Change::Opened => None,
+        }
+    }
+
+    pub(super) fn answered(&mut self, answer: Answer, now: Instant) {
+        match answer {
+            Answer::Due { batch, limit } => {
+                self.asking = false;
+                self.waiting_beyond = batch.waiting;
+                if let Some(next_in) = batch.next_in {
+                    self.ask_at = self.ask_at.min(now + next_in.min(ASK_EVERY));
+                }
+                let full = batch.events.len() >= limit;
+                let new = self.lane.load(batch.events);
+                self.stale |= full && new > 0;
+            }
+            Answer::Concluded { seq, again } => {
+                self.lane.concluded(seq);
+                if let Some(delay) = again {
+                    self.ask_at = self.ask_at.min(now + delay.min(ASK_EVERY));
+                    self.waiting_beyond = self.waiting_beyond.saturating_add(1);
+                }
+            }
+            Answer::Released => self.stale = true,
+            Answer::Parked => self.parking = Parking::Parked,
+            Answer::IsParked(parked) => self.parked(parked, now),
+        }
+    }
+
+    fn parked(&mut self, parked: bool, now: Instant) {
+        if parked {
+            self.lane.park();
+            self.parking = Parking::Parked;
+            return;
+        }
+        if self.lane.is_parked() {
+            info!(endpoint = %self.endpoint, "endpoint resumed");
+            self.lane.resume(now);
+        }
+        self.parking = Parking::Open;
+        self.stale = true;
+    }
+
+    fn count(&mut self, conclusion: Option<&Conclusion>) {
+        LaneVitals::count(match conclusion {
+            Some(Conclusion::Delivered) => {
+                self.delivered += 1;
+                &self.vitals.delivered
+            }
+            Some(Conclusion::Dead { .. }) => &self.vitals.dead,
+            Some(Conclusion::Retry { .. }) | None => &self.vitals.retried,
+        });
+    }
+
+    fn publish(&self, now: Instant) {
+        let vitals = &self.vitals;
+        LaneVitals::count(&vitals.turns);
+        let (queued, in_flight) = (self.lane.queued() as u64, self.lane.in_flight() as u64);
+        vitals.in_flight.store(in_flight, Relaxed);
+        vitals.waiting.store(self.waiting_beyond.saturating_add(queued + in_flight), Relaxed);
+        vitals.set_state(match self.stop {
+            Stop::Drain | Stop::Now => LaneState::Draining,
+            Stop::Run if self.lane.is_parked() => LaneState::Parked,
+            Stop::Run if self.lane.is_failing() => LaneState::Failing,
+            Stop::Run if self.lane.is_paused(now) => LaneState::Paused,
+            Stop::Run => LaneState::Running,
+        });
+    }
+}
+
+/// From the kernel, not from a seed at boot: after a power cut a whole fleet boots at the same time.
+fn dice() -> Dice {
+    let mut bytes = [0; 8];
+    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::NONBLOCK) {
+        Ok(8) => Dice(u64::from_ne_bytes(bytes)),
+        // Early at boot: the middle.
+        _ => Dice(0x8000_0000_8000_0000),
+    }
+}

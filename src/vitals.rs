@@ -1,0 +1,92 @@
+//! What each stage reports about itself: one source for health, metrics, status and the watchdog, so that
+//! they cannot disagree.
+
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
+
+/// What a lane is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum LaneState {
+    /// Has not opened its client yet.
+    #[default]
+    Starting = 0,
+    /// Delivers, or has nothing to deliver.
+    Running = 1,
+    /// A secret, URL or CA file is missing; tried again.
+    Degraded = 2,
+    /// The receiver asked for a pause, or this machine cannot send.
+    Paused = 3,
+    /// The endpoint counts as down and is probed.
+    Failing = 4,
+    /// The receiver wants nothing more.
+    Parked = 5,
+    /// Asked to end.
+    Draining = 6,
+    /// Ended.
+    Stopped = 7,
+}
+
+impl LaneState {
+    const ALL: [Self; 8] = [
+        Self::Starting,
+        Self::Running,
+        Self::Degraded,
+        Self::Paused,
+        Self::Failing,
+        Self::Parked,
+        Self::Draining,
+        Self::Stopped,
+    ];
+
+    /// The name in metrics and `watchd status`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Degraded => "degraded",
+            Self::Paused => "paused",
+            Self::Failing => "failing",
+            Self::Parked => "parked",
+            Self::Draining => "draining",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// One lane's counters. Written by the lane only.
+#[derive(Debug, Default)]
+pub struct LaneVitals {
+    /// Grows whenever the lane's loop turns, at least every ten seconds.
+    pub turns: AtomicU64,
+    /// Events accepted by the receiver.
+    pub delivered: AtomicU64,
+    /// Failed attempts, charged or not.
+    pub retried: AtomicU64,
+    /// Events given up.
+    pub dead: AtomicU64,
+    /// Requests under way.
+    pub in_flight: AtomicU64,
+    /// Events not yet delivered, as of the last look into the journal.
+    pub waiting: AtomicU64,
+    /// The receiver's clock minus ours, in seconds, by its last answer with a `Date`.
+    pub clock_offset_s: AtomicI64,
+    state: AtomicU8,
+}
+
+impl LaneVitals {
+    /// What the lane is doing.
+    pub fn state(&self) -> LaneState {
+        let state = self.state.load(Relaxed);
+        LaneState::ALL.into_iter().find(|s| *s as u8 == state).unwrap_or_default()
+    }
+
+    /// Says what the lane is doing.
+    pub fn set_state(&self, state: LaneState) {
+        self.state.store(state as u8, Relaxed);
+    }
+
+    /// Counts one more.
+    pub fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Relaxed);
+    }
+}
