@@ -186,10 +186,10 @@ async fn ended(lanes: &mut Lanes) {
 async fn close(journal: &Journal, thread: JoinHandle<Closing>) {
     journal.close().await;
     let joined = timeout(CLOSE_LIMIT, tokio::task::spawn_blocking(|| thread.join())).await;
-    match joined {
-        Ok(Ok(Ok(closing))) => info!(waiting = closing.waiting, dead = closing.dead, "stopped"),
-        _ => warn!("the journal did not close in time; it is checked at the next start"),
-    }
+    let Ok(Ok(Ok(Closing { waiting, dead }))) = joined else {
+        return warn!("the journal did not close in time; it is checked at the next start");
+    };
+    info!(waiting, dead, "stopped");
 }
 
 /// What a signal asks for.

@@ -1,3 +1,5 @@
+use std::{os::unix::ffi::OsStrExt, path::Path};
+
 use proptest::prelude::*;
 
 use super::*;

@@ -19,6 +19,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
 use sha2::Sha256;
 use tokio::net::TcpListener;
 
@@ -46,15 +47,16 @@ struct Shared {
 
 async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let signed = is_signed(&shared.key, &headers, &body);
-    let parsed: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-    let name = parsed["data"]["name"].as_str().unwrap_or_default().to_owned();
+    let parsed: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let field = |name: &str| parsed.pointer(&format!("/data/{name}"));
+    let name = field("name").and_then(Value::as_str).unwrap_or_default().to_owned();
     let busy = name == SWIFT && !shared.was_busy.swap(true, Ordering::Relaxed);
     let status = match (signed, busy) {
         (false, _) => StatusCode::UNAUTHORIZED,
         (true, true) => StatusCode::SERVICE_UNAVAILABLE,
         (true, false) => StatusCode::NO_CONTENT,
     };
-    let size = parsed["data"]["size"].as_u64().unwrap_or_default();
+    let size = field("size").and_then(Value::as_u64).unwrap_or_default();
     let answered = Happening::Answered { name, size, status: status.as_u16(), signed };
     // A full channel would block the runtime; the story is short.
     let _full = shared.tell.try_send(answered);

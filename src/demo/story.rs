@@ -137,7 +137,7 @@ impl Story {
 
     fn logged(&mut self, line: &str) -> Option<String> {
         let record: Value = serde_json::from_str(line).ok()?;
-        let text = |key: &str| record[key].as_str().unwrap_or_default();
+        let text = |key: &str| record.get(key).and_then(Value::as_str).unwrap_or_default();
         let path = text("path");
         let (who, what) = match text("message") {
             "watching" => {
@@ -167,7 +167,7 @@ impl Story {
             }
             "not delivered, will be retried" => {
                 self.did(5);
-                let wait = record["retry_in_ms"].as_u64().unwrap_or_default();
+                let wait = record.get("retry_in_ms").and_then(Value::as_u64).unwrap_or_default();
                 ("retry", format!("{path}: the same event again in {wait} ms"))
             }
             _ => return self.loud(&record),
@@ -177,9 +177,10 @@ impl Story {
 
     /// Warnings and errors that the story does not know are shown as they are.
     fn loud(&self, record: &Value) -> Option<String> {
-        let level = record["level"].as_str().filter(|level| matches!(*level, "WARN" | "ERROR"))?;
-        let message = record["message"].as_str().unwrap_or_default();
-        let reason = record["reason"].as_str().or(record["error"].as_str()).unwrap_or_default();
+        let text = |key: &str| record.get(key).and_then(Value::as_str);
+        let level = text("level").filter(|level| matches!(*level, "WARN" | "ERROR"))?;
+        let message = text("message").unwrap_or_default();
+        let reason = text("reason").or(text("error")).unwrap_or_default();
         Some(format!("{}  {:<13}  {message} {reason}", self.clock(), level.to_lowercase()))
     }
 

@@ -344,7 +344,7 @@ proptest! {
             match op {
                 Op::Record(path, content) => drop(bench.record(&path.to_string(), content.into())),
                 Op::Deliver(a) => end_first(&mut bench, a, &Conclusion::Delivered),
-                Op::Retry(a) => end_first(&mut bench, a, &retry(Duration::from_secs(60))),
+                Op::Retry(a) => end_first(&mut bench, a, &retry(Duration::from_mins(1))),
                 Op::Die(a) => end_first(&mut bench, a, &dead()),
                 Op::Release(a) => bench.deliveries().release(&name(if a { "a" } else { "b" })).unwrap(),
                 Op::Reopen => bench = bench.reopened(),

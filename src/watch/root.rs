@@ -188,7 +188,7 @@ impl<'a> Root<'a> {
             };
             self.coverage.arm(&dir);
             if let Err(error) = tour.walk.enter(dir.clone()) {
-                self.not_entered(dir, &error);
+                self.not_entered(&dir, &error);
                 self.walk = Some(tour);
                 return Ok(());
             }
@@ -197,7 +197,7 @@ impl<'a> Root<'a> {
         let slice = match tour.walk.read(&self.rules, SLICE_ENTRIES) {
             Ok(slice) => slice,
             Err((dir, error)) => {
-                self.not_entered(dir, &error);
+                self.not_entered(&dir, &error);
                 self.walk = Some(tour);
                 return Ok(());
             }
@@ -265,10 +265,10 @@ impl<'a> Root<'a> {
         self.hold_until = Some(clock::mono() + JOURNAL_PATIENCE);
     }
 
-    fn not_entered(&mut self, dir: RelPath, error: &io::Error) {
+    fn not_entered(&mut self, dir: &RelPath, error: &io::Error) {
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                self.coverage.disarm(&dir);
+                self.coverage.disarm(dir);
             }
             _ => {
                 if self.unreadable.insert(dir.clone()) {
@@ -287,11 +287,10 @@ impl<'a> Root<'a> {
         }
         let Ok(sample) = stat::entry(&path.under(&self.path)) else { return };
         match (sample.kind, role) {
+            // A chmod of a root that we read well is no news; a directory below may have moved in.
+            (Kind::Dir, _) if path.is_root() && !self.unreadable.contains(path) => {}
             (Kind::Dir, _) if self.rules.enters(path) => {
-                // A chmod of a root that we read well is no news; a directory below may have moved in.
-                if !path.is_root() || self.unreadable.contains(path) {
-                    self.dirty.insert(path.clone());
-                }
+                self.dirty.insert(path.clone());
             }
             (Kind::File, Role::Candidate) => {
                 seen.push(Sighting {

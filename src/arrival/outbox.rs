@@ -1,0 +1,110 @@
+//! What goes from the journal to delivery, and back.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{EventId, Name, RelPath, Unavailable};
+
+/// Why an attempt did not deliver, in a form that carries no secret (P10).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Outcome class in lower case: `retry`, `slow`, `config`, `reject`, `gone`, `local`.
+    pub class: &'static str,
+    /// HTTP status, when the receiver answered.
+    pub status: Option<u16>,
+    /// One line for a person.
+    pub reason: String,
+}
+
+/// Stage 3 to 4: one event that is due at one endpoint.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// Position in the journal; unique, in commit order.
+    pub seq: i64,
+    /// The event.
+    pub event: EventId,
+    /// Which watch it came from.
+    pub watch: Name,
+    /// Which file, for logs.
+    pub path: RelPath,
+    /// The bytes to send, fixed at commit.
+    pub body: Arc<[u8]>,
+    /// Attempts charged so far.
+    pub attempts: u32,
+}
+
+/// What [`Outbox::due`] found.
+#[derive(Clone, Debug, Default)]
+pub struct DueBatch {
+    /// Events to send now, oldest first; at most as many as asked for.
+    pub events: Vec<Due>,
+    /// When the next one that is not yet due becomes due, if any.
+    pub next_in: Option<Duration>,
+    /// How many more wait for this endpoint beyond `events`, due or not.
+    pub waiting: u64,
+}
+
+/// Stage 4 to 3: how one attempt ended.
+#[derive(Clone, Debug)]
+pub enum Conclusion {
+    /// Accepted by the receiver.
+    Delivered,
+    /// Charged as an attempt; due again after `delay`.
+    Retry {
+        /// Attempts charged, this one included.
+        attempts: u32,
+        /// Wait at least so long.
+        delay: Duration,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Given up: kept as a dead letter.
+    Dead {
+        /// Attempts charged, this one included.
+        attempts: u32,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+/// A fingerprint of an endpoint's URL: tells whether it changed, without storing it (P10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UrlPrint(pub [u8; 16]);
+
+/// What delivery needs of the journal. One endpoint's view of it.
+pub trait Outbox {
+    /// Events of `endpoint` that are due, without those in `held` (already with the lane), at most
+    /// `limit` of them and about `bytes_max` of bodies. All are committed to stable storage (P4); of one
+    /// path only the oldest is ever returned (P5).
+    fn due(
+        &self,
+        endpoint: &Name,
+        held: Vec<i64>,
+        limit: usize,
+    ) -> impl Future<Output = Result<DueBatch, Unavailable>>;
+
+    /// Stores how an attempt of event `seq` ended; returns once it is on stable storage.
+    fn conclude(
+        &self,
+        endpoint: &Name,
+        seq: i64,
+        conclusion: Conclusion,
+    ) -> impl Future<Output = Result<(), Unavailable>>;
+
+    /// Makes every waiting event of `endpoint` due at once (the endpoint has come back).
+    fn release(&self, endpoint: &Name) -> impl Future<Output = Result<(), Unavailable>>;
+
+    /// Remembers that `endpoint` answered 410 Gone at the URL with this fingerprint: nothing more is sent
+    /// until the URL changes or an operator resumes it.
+    fn park(&self, endpoint: &Name, url: UrlPrint)
+    -> impl Future<Output = Result<(), Unavailable>>;
+
+    /// Whether `endpoint` was parked at exactly this URL.
+    fn is_parked(
+        &self,
+        endpoint: &Name,
+        url: UrlPrint,
+    ) -> impl Future<Output = Result<bool, Unavailable>>;
+
+    /// Waits until something new may be due for any endpoint.
+    fn woken(&self) -> impl Future<Output = ()>;
+}
