@@ -226,21 +226,44 @@ fn files_are_short() {
 #[test]
 fn functions_are_short() {
     for source in sources() {
-        let mut begun: Option<(usize, usize, String)> = None;
-        for (number, line) in source.code.lines().enumerate() {
-            let indent = line.len() - line.trim_start().len();
-            let head = line.trim_start();
-            if begun.is_none() && says(head, "fn") && !head.ends_with(';') {
-                begun = Some((number, indent, head.to_owned()));
-            }
-            let Some((start, depth, name)) = &begun else { continue };
-            if indent == *depth && (head.starts_with('}') || head.ends_with('}')) {
-                let lines = number - start + 1;
-                assert!(lines <= FUNCTION_LINES_MAX, "src/{}: {lines} lines: {name}", source.name);
-                begun = None;
-            }
+        for (name, lines) in functions(&source.code) {
+            assert!(lines <= FUNCTION_LINES_MAX, "src/{}: {lines} lines: {name}", source.name);
         }
     }
+}
+
+/// First line and number of lines of each outermost function, by indentation as rustfmt leaves it.
+fn functions(code: &str) -> Vec<(String, usize)> {
+    let mut found = Vec::new();
+    let mut begun: Option<(usize, usize, &str, bool)> = None;
+    for (number, line) in code.lines().enumerate() {
+        let head = line.trim_start();
+        let indent = line.len() - head.len();
+        if begun.is_none() && says(head, "fn") {
+            begun = Some((number, indent, head, false));
+        }
+        let Some((start, depth, name, open)) = &mut begun else { continue };
+        *open |= head.contains('{');
+        if !*open && head.ends_with(';') {
+            begun = None;
+        } else if *open && indent == *depth && head.ends_with('}') {
+            found.push(((*name).to_owned(), number - *start + 1));
+            begun = None;
+        }
+    }
+    found
+}
+
+#[test]
+fn the_rules_read_code_and_neither_comments_nor_strings() {
+    let raw = "fn a() { // unsafe\n    b(\"unsafe \\\" {\"); /// unsafe\n}\n\nfn b();\nfn c() {}\n";
+    let code = code_of(raw);
+    assert!(!says(&code, "unsafe"), "{code}");
+    assert_eq!(raw.lines().count(), code.lines().count(), "lines keep their numbers");
+    let lines: Vec<_> = functions(&code).into_iter().map(|(_, lines)| lines).collect();
+    assert_eq!(lines, [3, 1]);
+    assert!(says("unsafe { }", "unsafe") && !says("unsafe_code", "unsafe"));
+    assert!(says("tokio::time", "tokio::") && !says("mytokio::time", "tokio::"));
 }
 
 #[test]
@@ -282,6 +305,18 @@ fn every_promise_has_its_proof() {
 }
 
 #[test]
+fn every_test_that_the_table_of_promises_names_exists() {
+    let listed = fs::read_to_string(top().join("integration/README.md")).unwrap();
+    let folder = top().join("integration/promises");
+    let proofs: String =
+        rust_files(&folder).iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    for item in listed.lines().filter_map(|line| line.strip_prefix("- `")) {
+        let name = item.trim_end_matches('`');
+        assert!(proofs.contains(&format!("fn {name}()")), "integration/README.md names {name}");
+    }
+}
+
+#[test]
 fn tracked_files_name_no_private_place() {
     let listed = Command::new("git").arg("-C").arg(top()).args(["ls-files", "-z"]).output();
     let Some(listed) = listed.ok().filter(|output| output.status.success()) else {
@@ -300,7 +335,7 @@ fn tracked_files_name_no_private_place() {
     }
 }
 
-/// A path is private only at the root: `/work` and not `docs/work` or `/workers`.
+/// A path is private only at the root, not as the end or the beginning of another name.
 fn is_private(text: &str, at: usize, word: &str) -> bool {
     let before = text[..at].chars().next_back();
     let after = text[at + word.len()..].chars().next();

@@ -32,6 +32,7 @@ fn commands_print_no_secret() {
     case.watchd.stop();
     for args in [["events", "list"].as_slice(), &["events", "list", "--json"], &["check"]] {
         let output = finish(case.config.command(args));
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", output.stderr);
         assert_clean(&args.join(" "), output.stdout.as_bytes());
         assert_clean(&args.join(" "), output.stderr.as_bytes());
     }
@@ -42,6 +43,8 @@ fn a_bad_secret_file_is_reported_without_its_content() {
     let (receiver, site) = (Receiver::up(), Site::new());
     fs::write(site.path("secret"), format!("whsec_{PATH_CANARY}!\n")).unwrap();
     let output = finish(site.config(&receiver.url()).command(&["check"]));
+    let said = format!("{}{}", output.stdout, output.stderr);
+    assert!(said.contains(site.path("secret").to_str().unwrap()), "names the file: {said}");
     assert_clean("check", output.stdout.as_bytes());
     assert_clean("check", output.stderr.as_bytes());
 }

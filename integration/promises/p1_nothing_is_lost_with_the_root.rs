@@ -74,7 +74,7 @@ fn a_directory_that_becomes_readable_is_delivered() {
     let dir = site.root().join("closed");
     fs::create_dir(&dir).unwrap();
     let hidden = disk::create_many(&dir, "hidden", 5);
-    fs::set_permissions(&dir, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&dir, Permissions::from_mode(0o0)).unwrap();
     let watchd = unprivileged(&site, &receiver);
     watchd.wait_ready(1);
     let open = disk::create_many(&site.root(), "open", 5);
@@ -93,7 +93,7 @@ fn a_directory_that_is_unreadable_when_it_lands_is_delivered_later() {
     let outside = site.outside().join("locked");
     fs::create_dir(&outside).unwrap();
     disk::create_many(&outside, "inside", 5);
-    fs::set_permissions(&outside, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&outside, Permissions::from_mode(0o0)).unwrap();
     let dir = disk::move_into(&outside, &site.root());
     let control = disk::create(&site.root(), "control.dat");
     receiver.wait_for_paths(&[control]);

@@ -39,9 +39,9 @@ fn the_journal_is_synced_between_the_commit_of_an_event_and_its_first_request() 
 fn assert_synced_before_sent(trace: &str, id: &str, state_dir: &str) {
     let lines: Vec<_> = trace.lines().collect();
     let is_request = |line: &&str| line.contains("POST /") && line.contains(id);
-    let sent = lines.iter().position(|line| is_request(line)).expect("the request is traced");
+    let sent = lines.iter().position(is_request).expect("the request is traced");
     let is_stored = |line: &&str| line.contains(state_dir) && line.contains(id);
-    let stored = lines.iter().position(|line| is_stored(line)).expect("the commit is traced");
+    let stored = lines.iter().position(is_stored).expect("the commit is traced");
     assert!(stored < sent, "{id} is written before it is sent");
     assert!(
         has_complete_sync(&lines[stored..sent], state_dir),
