@@ -2,6 +2,21 @@
 
 use serde_json::Value;
 
+/// How the messages begin that the proofs wait for: what they rely on is in this list, nowhere else.
+pub(crate) mod said {
+    /// A watch is armed and its first scan is done.
+    pub(crate) const WATCHING: &str = "watching";
+    pub(crate) const SUSPENDED: &str = "suspended";
+    pub(crate) const WAITING_FOR_WRITER: &str = "waiting for writer";
+    pub(crate) const COMMITTED: &str = "committed";
+    pub(crate) const DELIVERED: &str = "delivered";
+    pub(crate) const RETRY: &str = "not delivered, will be retried";
+    pub(crate) const OUTBOX_FULL: &str = "the journal has no room";
+    pub(crate) const OVERFLOW: &str = "the kernel lost events";
+    pub(crate) const STOPPING: &str = "stopping";
+    pub(crate) const STOPPED: &str = "stopped";
+}
+
 #[derive(Default)]
 pub(crate) struct Log {
     pub(crate) lines: Vec<Line>,
@@ -32,8 +47,9 @@ impl Line {
         Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
     }
 
+    /// Whether the message begins with one of [`said`].
     pub(crate) fn says(&self, message: &str) -> bool {
-        self.field("message").as_deref() == Some(message)
+        self.field("message").is_some_and(|text| text.starts_with(message))
     }
 
     /// Whether this line says `message` about a file whose shown path ends in `name`.

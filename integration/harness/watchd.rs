@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     PATIENCE,
-    log::{Line, Log},
+    log::{Line, Log, said},
     watched::Watched,
 };
 
@@ -112,7 +112,7 @@ impl Watchd {
 
     /// Waits until `count` watches are armed and have had their first scan.
     pub(crate) fn wait_ready(&self, count: usize) -> &Self {
-        self.wait_for_count("watching", count);
+        self.wait_for_count(said::WATCHING, count);
         self
     }
 
@@ -129,7 +129,7 @@ impl Watchd {
         }
     }
 
-    /// Waits for the message `message`.
+    /// Waits for a message of [`said`].
     pub(crate) fn wait_for(&self, message: &str) -> Line {
         self.wait_for_log(message, |line| line.says(message))
     }
@@ -141,6 +141,13 @@ impl Watchd {
             if said(log) >= count { Some(true) } else { log.closed.then_some(false) }
         });
         assert_eq!(outcome, Some(true), "{message:?} was not said {count} times");
+    }
+
+    /// Waits until `message` was said `count` times of a file whose path ends in `name`.
+    pub(crate) fn wait_for_file(&self, message: &str, name: &str, count: usize) {
+        let said = |log: &Log| log.lines.iter().filter(|line| line.says_of(message, name)).count();
+        let seen = self.log.wait(PATIENCE, |log| (said(log) >= count).then_some(()));
+        assert!(seen.is_some(), "{message:?} was not said of {name} {count} times");
     }
 
     /// All that was said so far.

@@ -4,7 +4,9 @@ use std::fs;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use crate::harness::{Config, Receiver, Reply, Site, Watchd, disk, site::SECRET, watchd::finish};
+use crate::harness::{
+    Config, Receiver, Reply, Site, Watchd, disk, log::said, site::SECRET, watchd::finish,
+};
 
 const PATH_CANARY: &str = "CANARY-in-the-path";
 const QUERY_CANARY: &str = "CANARY-in-the-query";
@@ -30,7 +32,13 @@ fn the_state_directory_holds_no_secret() {
 fn commands_print_no_secret() {
     let case = Case::after_all_kinds_of_answers();
     case.watchd.stop();
-    for args in [["events", "list"].as_slice(), &["events", "list", "--json"], &["check"]] {
+    let runs: [&[&str]; 4] = [
+        &["events", "list"],
+        &["events", "list", "--json"],
+        &["check"],
+        &["run", "--print-config"],
+    ];
+    for args in runs {
         let output = finish(case.config.command(args));
         assert_eq!(output.status.code(), Some(0), "{args:?}: {}", output.stderr);
         assert_clean(&args.join(" "), output.stdout.as_bytes());
@@ -83,7 +91,7 @@ impl Case {
             .log_filter("trace");
         let watchd = config.ready();
         disk::create_many(&site.root(), "secret", 5);
-        watchd.wait_for("retry");
+        watchd.wait_for(said::RETRY);
         let mut turn = 0;
         let location = format!("Location: {url}\r\n");
         receiver.script(move |_| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Receiver, Reply, Request, Site, clock::now, disk};
+use crate::harness::{Receiver, Reply, Request, Site, clock::now, disk, log::said};
 
 const FILES: usize = 12;
 
@@ -89,7 +89,7 @@ fn delivers_once(reply: fn() -> Reply) {
     let watchd = site.config(&receiver.url()).endpoint("timeout", "10m").ready();
     let paths = disk::create_many(&site.root(), "body", FILES);
     receiver.wait_for_paths(&paths);
-    watchd.wait_for_count("delivered", FILES);
+    watchd.wait_for_count(said::DELIVERED, FILES);
     assert!(watchd.memory_kib() < 128 * 1024, "{} KiB resident", watchd.memory_kib());
     watchd.stop();
     receiver.assert_no_duplicates();

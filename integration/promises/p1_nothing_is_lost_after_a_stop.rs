@@ -6,6 +6,7 @@ use crate::harness::{
     PATIENCE, Receiver, Reply, Site,
     clock::{now, pace_until},
     disk,
+    log::said,
 };
 
 const STREAM_LEN: u32 = 2000;
@@ -17,7 +18,7 @@ fn a_receiver_that_is_down_for_three_seconds_gets_everything() {
     let watchd = site.config(&receiver.url()).ready();
     let start = now();
     let paths = disk::create_many(&site.root(), "early", 300);
-    watchd.wait_for("retry");
+    watchd.wait_for(said::RETRY);
     pace_until(start + Duration::from_secs(3));
     receiver.come_up();
     receiver.wait_for_paths(&paths);
@@ -50,7 +51,7 @@ fn a_receiver_that_goes_away_for_a_while_gets_everything() {
     receiver.wait_for_paths(&paths);
     receiver.go_down();
     paths.extend(disk::create_many(&site.root(), "meanwhile", 50));
-    watchd.wait_for("retry");
+    watchd.wait_for(said::RETRY);
     receiver.come_up();
     paths.extend(disk::create_many(&site.root(), "after", 50));
     receiver.wait_for_paths(&paths);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{assert_each_exactly_once, quiet_periods_pass};
-use crate::harness::{Receiver, Site, disk, skipped, watchd::finish};
+use crate::harness::{Receiver, Site, disk, log::said, skipped, watchd::finish};
 
 #[test]
 fn a_thousand_files_created_at_once_are_each_delivered_exactly_once() {
@@ -89,7 +89,7 @@ fn an_overflow_of_the_kernel_queue_loses_nothing() {
     let mut paths = disk::create_in_new_dirs(&site.root(), 100, 10);
     paths.extend(disk::create_many(&site.root(), "burst", 1000));
     receiver.wait_for_paths(&paths);
-    watchd.wait_for_log("an overflow", |line| line.raw.to_lowercase().contains("overflow"));
+    watchd.wait_for(said::OVERFLOW);
     assert_each_exactly_once(&site, watchd, &receiver, &paths);
 }
 

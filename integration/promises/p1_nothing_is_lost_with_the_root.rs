@@ -5,7 +5,7 @@ use std::{
     os::unix::{fs::PermissionsExt, process::CommandExt},
 };
 
-use crate::harness::{Receiver, Site, Watchd, disk, watchd::command_of};
+use crate::harness::{Receiver, Site, Watchd, disk, log::said, watchd::command_of};
 
 const NOBODY: u32 = 65534;
 
@@ -16,10 +16,10 @@ fn a_root_that_vanishes_is_watched_again_when_it_comes_back() {
     disk::create(&site.root(), "before.dat");
     receiver.wait_for_file("before.dat");
     fs::remove_dir_all(site.root()).unwrap();
-    watchd.wait_for("suspended");
+    watchd.wait_for(said::SUSPENDED);
     fs::create_dir(site.root()).unwrap();
     let mut paths = disk::create_in_new_dirs(&site.root(), 3, 3);
-    watchd.wait_for_count("watching", 2);
+    watchd.wait_for_count(said::WATCHING, 2);
     paths.push(disk::create(&site.root(), "after.dat"));
     receiver.wait_for_paths(&paths);
     watchd.stop();
@@ -44,7 +44,7 @@ fn a_root_that_is_missing_at_the_start_is_watched_when_it_appears() {
     let (receiver, site) = (Receiver::up(), Site::new());
     fs::remove_dir(site.root()).unwrap();
     let watchd = site.config(&receiver.url()).start();
-    watchd.wait_for("suspended");
+    watchd.wait_for(said::SUSPENDED);
     fs::create_dir(site.root()).unwrap();
     let early = disk::create(&site.root(), "early.dat");
     watchd.wait_ready(1);
@@ -60,7 +60,7 @@ fn a_root_that_is_a_file_at_the_start_is_watched_when_it_is_a_directory() {
     fs::remove_dir(site.root()).unwrap();
     fs::write(site.root(), "in the way").unwrap();
     let watchd = site.config(&receiver.url()).start();
-    watchd.wait_for("suspended");
+    watchd.wait_for(said::SUSPENDED);
     fs::remove_file(site.root()).unwrap();
     fs::create_dir(site.root()).unwrap();
     let paths = disk::create_many(&site.root(), "now", 3);

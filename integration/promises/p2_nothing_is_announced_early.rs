@@ -16,6 +16,7 @@ use crate::harness::{
     clock::{now, pace_until},
     disk,
     helpers::{Steps, have},
+    log::said,
     skipped,
 };
 
@@ -68,7 +69,7 @@ fn a_half_written_file_that_is_held_open_waits_for_its_writer() {
     let mut writer = File::create(case.file()).unwrap();
     writer.write_all(b"first half,").unwrap();
     case.assert_not_announced("held open for writing");
-    case.watchd.wait_for_log("waiting for writer", |l| l.says_of("waiting for writer", "a.dat"));
+    case.watchd.wait_for_file(said::WAITING_FOR_WRITER, "a.dat", 1);
     writer.write_all(b" second half").unwrap();
     drop(writer);
     case.assert_announced_once_with(23);

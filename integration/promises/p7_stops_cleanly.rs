@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Gate, PATIENCE, Receiver, Reply, Site, Watchd, disk};
+use crate::harness::{Gate, PATIENCE, Receiver, Reply, Site, Watchd, disk, log::said};
 
 /// Far more than any limit in these configurations, far less than a request that hangs.
 const MARGIN: Duration = Duration::from_secs(20);
@@ -26,10 +26,10 @@ fn finishes_what_is_in_flight(signal: &str) {
     let paths = disk::create_many(&site.root(), "flight", 20);
     receiver.wait_for_requests(4);
     watchd.signal(signal);
-    watchd.wait_for("stopping");
+    watchd.wait_for(said::STOPPING);
     gate.open();
     assert_eq!(watchd.wait_exit(PATIENCE).code(), Some(0));
-    watchd.wait_for("stopped");
+    watchd.wait_for(said::STOPPED);
     let finished = receiver.read(|record| record.accepted);
     assert!(finished >= 4, "what was in flight was finished: {finished}");
     let watchd = config.ready();
@@ -61,7 +61,7 @@ fn a_second_signal_ends_it_at_once() {
         let config = hanging(&site, &receiver).set("shutdown", "drain", "10m");
         let mut watchd = start_with_hanging_request(&config, &site, &receiver);
         watchd.signal(first);
-        watchd.wait_for("stopping");
+        watchd.wait_for(said::STOPPING);
         assert!(watchd.is_running(), "it waits for the request in flight");
         watchd.signal(second);
         watchd.wait_exit(MARGIN);
@@ -80,7 +80,7 @@ fn a_stop_does_not_wait_for_retries_or_for_files_that_have_not_settled() {
     let mut watchd = config.ready();
     disk::create(&site.root(), "refused.dat");
     let unsettled = disk::create(&site.outside(), "unsettled.dat");
-    watchd.wait_for("retry");
+    watchd.wait_for(said::RETRY);
     watchd.signal("TERM");
     assert_eq!(watchd.wait_exit(MARGIN).code(), Some(0));
     receiver.script(|_| Reply::Status(200));
@@ -95,7 +95,7 @@ fn nothing_new_is_taken_after_sigterm() {
     let config = hanging(&site, &receiver).set("shutdown", "drain", "2s");
     let mut watchd = start_with_hanging_request(&config, &site, &receiver);
     watchd.signal("TERM");
-    watchd.wait_for("stopping");
+    watchd.wait_for(said::STOPPING);
     let late = disk::create(&site.root(), "late.dat");
     assert_eq!(watchd.wait_exit(MARGIN).code(), Some(0));
     receiver.read(|record| assert!(record.requests.iter().all(|r| !r.is_of("late.dat"))));

@@ -4,7 +4,7 @@ use std::{collections::HashSet, fs};
 
 use serde_json::Value;
 
-use crate::harness::{Config, Receiver, Site, disk, watchd::finish};
+use crate::harness::{Config, Receiver, Site, disk, log::said, watchd::finish};
 
 const LIMIT: usize = 50;
 /// A debug build with everything in memory that this proof holds; a queue that is not bounded passes it.
@@ -16,10 +16,10 @@ fn a_full_outbox_holds_no_more_than_its_limit_and_everything_arrives_in_the_end(
     let config = site.config(&receiver.url()).set("state", "outbox_max_events", LIMIT);
     let watchd = config.ready();
     let paths = disk::create_many(&site.root(), "many", 200);
-    watchd.wait_for_count("committed", LIMIT);
-    watchd.wait_for_log("the outbox is full", |line| line.raw.contains("outbox full"));
+    watchd.wait_for_count(said::COMMITTED, LIMIT);
+    watchd.wait_for(said::OUTBOX_FULL);
     assert!(watchd.memory_kib() < MEMORY_KIB_MAX, "{} KiB resident", watchd.memory_kib());
-    assert_eq!(watchd.count("committed"), LIMIT, "no more than the limit is committed");
+    assert_eq!(watchd.count(said::COMMITTED), LIMIT, "no more than the limit is committed");
     watchd.stop();
     assert_eq!(listed(&config).len(), LIMIT, "the journal holds the limit and no more");
 
@@ -51,14 +51,6 @@ fn a_log_line_about_a_hostile_name_is_bounded() {
 fn listed(config: &Config) -> HashSet<String> {
     let output = finish(config.command(&["events", "list", "--json"]));
     assert_eq!(output.status.code(), Some(0), "{}", output.stderr);
-    let events: Vec<Value> = serde_json::Deserializer::from_str(&output.stdout)
-        .into_iter::<Value>()
-        .map(|value| value.expect("events list prints JSON"))
-        .flat_map(|value| match value {
-            Value::Array(events) => events,
-            event => vec![event],
-        })
-        .collect();
-    let waits = |event: &&Value| event["state"] != "delivered";
-    events.iter().filter(waits).map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+    let row = |line: &str| -> Value { serde_json::from_str(line).expect("one JSON object a line") };
+    output.stdout.lines().map(|line| row(line)["event"].as_str().unwrap().to_owned()).collect()
 }
