@@ -1,1 +1,55 @@
+//! One promise after the other (DESIGN: P1 to P11); the file names carry the number.
+
+mod demo;
+mod p10_no_secret_leaks;
 mod p11_bad_configuration;
+mod p11_bad_input;
+mod p11_hostile_receivers;
+mod p1_nothing_is_lost_after_a_stop;
+mod p1_nothing_is_lost_in_a_burst;
+mod p1_nothing_is_lost_with_the_database;
+mod p1_nothing_is_lost_with_the_root;
+mod p1_what_counts_as_an_arrival;
+mod p2_nothing_is_announced_early;
+mod p2_writers_are_left_alone;
+mod p3_one_arrival_one_id;
+mod p4_committed_before_sent;
+mod p5_order_per_path;
+mod p6_independent;
+mod p7_stops_cleanly;
+mod p8_bounded;
+mod wire;
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use crate::harness::{Receiver, Site, Watchd, disk};
+
+/// Checks that these paths, and no others, were delivered, each exactly once; ends the daemon.
+///
+/// A control file that lands last is delivered last: had anything been announced twice, it would have been
+/// announced by then, or when the daemon drains.
+fn assert_each_exactly_once(site: &Site, watchd: Watchd, receiver: &Receiver, paths: &[PathBuf]) {
+    receiver.wait_for_paths(paths);
+    quiet_periods_pass(site, receiver, 1);
+    watchd.stop();
+    receiver.assert_no_duplicates();
+    let delivered = receiver.read(|record| record.delivered.len());
+    let controls = std::fs::read_dir(site.root()).unwrap();
+    let is_control = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b"control-");
+    let controls =
+        controls.filter(|entry| is_control(&entry.as_ref().unwrap().file_name())).count();
+    assert_eq!(delivered, paths.len() + controls, "nothing else was delivered");
+}
+
+/// Lets `count` quiet periods pass, measured by files that land and are delivered one after the other.
+fn quiet_periods_pass(site: &Site, receiver: &Receiver, count: usize) {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..count {
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let control = disk::create(&site.root(), format!("control-{number}"));
+        receiver.wait_for_paths(&[control]);
+    }
+}

@@ -116,7 +116,7 @@ impl Stage {
             match self.follow(place) {
                 Left::Stopped => return,
                 Left::Lost => {
-                    warn!(watch = %self.config.name, "the kernel lost events, scanning again")
+                    warn!(watch = %self.config.name, "the kernel lost events, scanning again");
                 }
                 Left::Replaced => {
                     warn!(watch = %self.config.name, "the directory was replaced, starting over");

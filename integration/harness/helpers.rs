@@ -1,0 +1,57 @@
+//! Other programs that a proof needs.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+/// Whether `program` can be started.
+pub(crate) fn have(program: &str) -> bool {
+    Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok()
+}
+
+/// A Python program that does one step for every line that it is given, and says `done` after each.
+pub(crate) struct Steps {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Steps {
+    /// `program` is a generator `steps(path)` that yields after each step.
+    pub(crate) fn python(program: &str, path: &Path) -> Self {
+        let driver = format!(
+            "import sys\n{program}\nfor _ in steps(sys.argv[1]):\n    print('done', flush=True)\n    sys.stdin.readline()\n"
+        );
+        let mut child = Command::new("python3")
+            .args(["-c", &driver])
+            .arg(path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdin = child.stdin.take().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut steps = Self { child, stdin, stdout };
+        steps.wait_done();
+        steps
+    }
+
+    fn wait_done(&mut self) {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        assert_eq!(line, "done\n", "the helper program made its step");
+    }
+
+    /// Lets the program run to its end.
+    pub(crate) fn end(mut self) {
+        self.stdin.write_all(b"\n").unwrap();
+        assert!(self.child.wait().unwrap().success(), "the helper program ends well");
+    }
+}

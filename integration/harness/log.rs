@@ -1,0 +1,59 @@
+//! The daemon's log: one JSON object per line of standard error.
+
+use serde_json::Value;
+
+/// How the messages begin that the proofs wait for: what they rely on is in this list, nowhere else.
+pub(crate) mod said {
+    /// A watch is armed and its first scan is done.
+    pub(crate) const WATCHING: &str = "watching";
+    pub(crate) const SUSPENDED: &str = "suspended";
+    pub(crate) const WAITING_FOR_WRITER: &str = "waiting for writer";
+    pub(crate) const COMMITTED: &str = "committed";
+    pub(crate) const DELIVERED: &str = "delivered";
+    pub(crate) const RETRY: &str = "not delivered, will be retried";
+    pub(crate) const OUTBOX_FULL: &str = "the journal has no room";
+    pub(crate) const OVERFLOW: &str = "the kernel lost events";
+    pub(crate) const STOPPING: &str = "stopping";
+    pub(crate) const STOPPED: &str = "stopped";
+}
+
+#[derive(Default)]
+pub(crate) struct Log {
+    pub(crate) lines: Vec<Line>,
+    /// Standard error was closed: the process has ended.
+    pub(crate) closed: bool,
+}
+
+#[derive(Clone)]
+pub(crate) struct Line {
+    pub(crate) raw: String,
+    json: Option<Value>,
+}
+
+impl Line {
+    pub(crate) fn new(raw: String) -> Self {
+        let json = serde_json::from_str(&raw).ok().filter(Value::is_object);
+        Self { raw, json }
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.json.is_some()
+    }
+
+    /// A field as text, whether the formatter nests fields or not.
+    pub(crate) fn field(&self, name: &str) -> Option<String> {
+        let json = self.json.as_ref()?;
+        let value = json.get("fields").and_then(|fields| fields.get(name)).or(json.get(name))?;
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    }
+
+    /// Whether the message begins with one of [`said`].
+    pub(crate) fn says(&self, message: &str) -> bool {
+        self.field("message").is_some_and(|text| text.starts_with(message))
+    }
+
+    /// Whether this line says `message` about a file whose shown path ends in `name`.
+    pub(crate) fn says_of(&self, message: &str, name: &str) -> bool {
+        self.says(message) && self.field("path").is_some_and(|path| path.ends_with(name))
+    }
+}

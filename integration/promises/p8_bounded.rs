@@ -1,0 +1,56 @@
+//! P8: the outbox has a limit, and what does not fit waits in its directory.
+
+use std::{collections::HashSet, fs};
+
+use serde_json::Value;
+
+use crate::harness::{Config, Receiver, Site, disk, log::said, watchd::finish};
+
+const LIMIT: usize = 50;
+/// A debug build with everything in memory that this proof holds; a queue that is not bounded passes it.
+const MEMORY_KIB_MAX: u64 = 128 * 1024;
+
+#[test]
+fn a_full_outbox_holds_no_more_than_its_limit_and_everything_arrives_in_the_end() {
+    let (receiver, site) = (Receiver::down_at_first(), Site::new());
+    let config = site.config(&receiver.url()).set("state", "outbox_max_events", LIMIT);
+    let watchd = config.ready();
+    let paths = disk::create_many(&site.root(), "many", 200);
+    watchd.wait_for_count(said::COMMITTED, LIMIT);
+    watchd.wait_for(said::OUTBOX_FULL);
+    assert!(watchd.memory_kib() < MEMORY_KIB_MAX, "{} KiB resident", watchd.memory_kib());
+    assert_eq!(watchd.count(said::COMMITTED), LIMIT, "no more than the limit is committed");
+    watchd.stop();
+    assert_eq!(listed(&config).len(), LIMIT, "the journal holds the limit and no more");
+
+    let watchd = config.ready();
+    receiver.come_up();
+    receiver.wait_for_paths(&paths);
+    watchd.stop();
+    receiver.assert_no_duplicates();
+    assert_eq!(listed(&config).len(), 0, "nothing waits any more");
+}
+
+#[test]
+fn a_log_line_about_a_hostile_name_is_bounded() {
+    let (receiver, site) = (Receiver::up(), Site::new());
+    let watchd = site.config(&receiver.url()).ready();
+    let mut dir = site.root();
+    while dir.as_os_str().len() < 3800 {
+        dir.push("\u{1}".repeat(200));
+    }
+    fs::create_dir_all(&dir).unwrap();
+    let path = disk::create(&dir, "a.dat");
+    receiver.wait_for_paths(&[path]);
+    let longest = watchd.lines().iter().map(|line| line.raw.len()).max().unwrap();
+    assert!(longest < 64 * 1024, "a log line of {longest} bytes");
+    watchd.stop();
+}
+
+/// The ids of the events that `watchd events list` shows as not delivered.
+fn listed(config: &Config) -> HashSet<String> {
+    let output = finish(config.command(&["events", "list", "--json"]));
+    assert_eq!(output.status.code(), Some(0), "{}", output.stderr);
+    let row = |line: &str| -> Value { serde_json::from_str(line).expect("one JSON object a line") };
+    output.stdout.lines().map(|line| row(line)["event"].as_str().unwrap().to_owned()).collect()
+}

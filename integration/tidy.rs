@@ -1,0 +1,354 @@
+//! House rules, each a test with its reason. They read the sources as text: crude, and good enough to
+//! make whoever breaks a wall do it on purpose.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+const FILE_LINES_MAX: usize = 350;
+const FUNCTION_LINES_MAX: usize = 70;
+const STAGES: &[&str] = &["watch", "settle", "journal", "deliver"];
+/// These decide; what they need to know is passed to them.
+const PURE: &[&str] = &[
+    "arrival",
+    "globs",
+    "watch/rules",
+    "watch/pending",
+    "settle/tracker",
+    "journal/entry",
+    "journal/retention",
+    "deliver/schedule",
+    "deliver/verdict",
+    "deliver/request",
+    "deliver/signature",
+    "deliver/retry_after",
+    "deliver/lane",
+    "deliver/breaker",
+    "deliver/pace",
+];
+const IMPURE: &[&str] = &[
+    "tokio::",
+    "std::fs",
+    "fs::",
+    "std::net",
+    "rand::",
+    "getrandom",
+    "clock::mono",
+    "clock::wall",
+];
+/// A name from outside, and the only places that may say it: swapping it then touches one place.
+const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
+    ("reqwest", &["http", "config/checked"]),
+    ("notify", &["watch/kernel"]),
+    ("rusqlite", &["journal"]),
+    ("figment", &["config"]),
+    ("libc", &["settle/lease"]),
+];
+
+struct Source {
+    /// Relative to src.
+    name: String,
+    /// Without comments and strings.
+    code: String,
+    raw: String,
+}
+
+impl Source {
+    fn is_test(&self) -> bool {
+        self.name.ends_with("tests.rs") || self.name.contains("/tests/")
+    }
+
+    /// Whether this is the module `stem`, or a part of it.
+    fn is_in(&self, stem: &str) -> bool {
+        let rest = self.name.strip_prefix(stem);
+        rest.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+    }
+
+    /// The code before the unit tests.
+    fn product(&self) -> &str {
+        self.code.split("#[cfg(test)]\nmod ").next().unwrap_or_default()
+    }
+}
+
+fn top() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn sources() -> Vec<Source> {
+    let src = top().join("src");
+    let read = |path: PathBuf| {
+        let raw = fs::read_to_string(&path).unwrap();
+        let name = path.strip_prefix(&src).unwrap().to_str().unwrap().to_owned();
+        Source { name, code: code_of(&raw), raw }
+    };
+    rust_files(&src).into_iter().map(read).collect()
+}
+
+fn product() -> impl Iterator<Item = Source> {
+    sources().into_iter().filter(|source| !source.is_test())
+}
+
+/// The code with comments cut and the insides of string literals blanked; line breaks stay.
+fn code_of(raw: &str) -> String {
+    let mut out = String::new();
+    let mut rest = raw;
+    while let Some(c) = rest.chars().next() {
+        let len = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("r#\"") {
+            rest.find("\"#").map_or(rest.len(), |at| at + 2)
+        } else if c == '"' {
+            string_len(rest)
+        } else if rest.starts_with("'\"'") || rest.starts_with("'{'") || rest.starts_with("'}'") {
+            3
+        } else {
+            out.push(c);
+            rest = &rest[c.len_utf8()..];
+            continue;
+        };
+        out.extend(rest[..len].chars().filter(|c| *c == '\n'));
+        rest = &rest[len..];
+    }
+    out
+}
+
+fn string_len(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            '"' if !escaped => return at + 1,
+            '\\' => escaped = !escaped,
+            _ => escaped = false,
+        }
+    }
+    text.len()
+}
+
+/// Whether `word` stands in `code` as a word of its own.
+fn says(code: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(word).any(|(at, _)| {
+        let before = code[..at].chars().next_back();
+        let after = code[at + word.len()..].chars().next();
+        !before.is_some_and(is_part) && (word.ends_with(':') || !after.is_some_and(is_part))
+    })
+}
+
+#[test]
+fn a_stage_names_no_other_stage() {
+    for source in sources() {
+        let Some((own, _)) = source.name.split_once('/') else { continue };
+        for stage in STAGES.iter().filter(|stage| STAGES.contains(&own) && **stage != own) {
+            for path in [format!("crate::{stage}"), format!("super::super::{stage}")] {
+                assert!(!says(&source.code, &path), "src/{} names {path}", source.name);
+            }
+            let in_list = source
+                .code
+                .lines()
+                .any(|line| line.contains("crate::{") && says(line, &format!("{stage}::")));
+            assert!(!in_list, "src/{} imports from the stage {stage}", source.name);
+        }
+    }
+}
+
+#[test]
+fn only_the_daemon_knows_more_than_one_stage() {
+    for source in product().filter(|s| !["daemon.rs", "lib.rs"].contains(&s.name.as_str())) {
+        let named = |stage: &&&str| says(&source.code, &format!("crate::{stage}::"));
+        let known: Vec<_> = STAGES.iter().filter(named).collect();
+        assert!(known.len() <= 1, "src/{} knows {known:?}", source.name);
+    }
+}
+
+#[test]
+fn files_that_decide_do_no_io_and_read_no_clock() {
+    for stem in PURE {
+        assert!(sources().iter().any(|source| source.is_in(stem)), "src/{stem} is gone");
+    }
+    for source in product().filter(|source| PURE.iter().any(|stem| source.is_in(stem))) {
+        for word in IMPURE {
+            assert!(!says(source.product(), word), "src/{} says {word}", source.name);
+        }
+        for clock in ["Instant::now", "SystemTime::now"] {
+            assert!(!source.product().contains(clock), "src/{} reads a clock", source.name);
+        }
+    }
+}
+
+#[test]
+fn every_outside_library_has_one_door() {
+    for source in product() {
+        for (library, doors) in SPOKEN_ONLY_IN {
+            let is_door = doors.iter().any(|door| source.is_in(door));
+            let speaks = says(source.product(), &format!("{library}::"));
+            assert!(is_door || !speaks, "src/{} names {library}; doors: {doors:?}", source.name);
+        }
+    }
+    for source in product().filter(|source| source.name == "config/checked.rs") {
+        let other = source.code.replace("reqwest::Url", "");
+        assert!(!other.contains("reqwest"), "the checked configuration takes only Url from it");
+    }
+}
+
+#[test]
+fn unsafe_stands_in_the_lease_alone() {
+    for source in sources().iter().filter(|source| source.name != "settle/lease.rs") {
+        assert!(!says(&source.code, "unsafe"), "src/{} is unsafe", source.name);
+    }
+}
+
+#[test]
+fn nothing_outside_of_tests_unwraps() {
+    for source in product() {
+        for call in [".unwrap()", ".expect(", "panic!(", "unreachable!("] {
+            assert!(!source.product().contains(call), "src/{} calls {call}", source.name);
+        }
+    }
+}
+
+#[test]
+fn files_are_short() {
+    for source in product() {
+        let tests_at = source.raw.find("#[cfg(test)]\nmod tests {");
+        let lines = source.raw[..tests_at.unwrap_or(source.raw.len())].lines().count();
+        assert!(lines <= FILE_LINES_MAX, "src/{} has {lines} lines", source.name);
+    }
+}
+
+#[test]
+fn functions_are_short() {
+    for source in sources() {
+        for (name, lines) in functions(&source.code) {
+            assert!(lines <= FUNCTION_LINES_MAX, "src/{}: {lines} lines: {name}", source.name);
+        }
+    }
+}
+
+/// First line and number of lines of each outermost function, by indentation as rustfmt leaves it.
+fn functions(code: &str) -> Vec<(String, usize)> {
+    let mut found = Vec::new();
+    let mut begun: Option<(usize, usize, &str, bool)> = None;
+    for (number, line) in code.lines().enumerate() {
+        let head = line.trim_start();
+        let indent = line.len() - head.len();
+        if begun.is_none() && says(head, "fn") {
+            begun = Some((number, indent, head, false));
+        }
+        let Some((start, depth, name, open)) = &mut begun else { continue };
+        *open |= head.contains('{');
+        if !*open && head.ends_with(';') {
+            begun = None;
+        } else if *open && indent == *depth && head.ends_with('}') {
+            found.push(((*name).to_owned(), number - *start + 1));
+            begun = None;
+        }
+    }
+    found
+}
+
+#[test]
+fn the_rules_read_code_and_neither_comments_nor_strings() {
+    let raw = "fn a() { // unsafe\n    b(\"unsafe \\\" {\"); /// unsafe\n}\n\nfn b();\nfn c() {}\n";
+    let code = code_of(raw);
+    assert!(!says(&code, "unsafe"), "{code}");
+    assert_eq!(raw.lines().count(), code.lines().count(), "lines keep their numbers");
+    let lines: Vec<_> = functions(&code).into_iter().map(|(_, lines)| lines).collect();
+    assert_eq!(lines, [3, 1]);
+    assert!(says("unsafe { }", "unsafe") && !says("unsafe_code", "unsafe"));
+    assert!(says("tokio::time", "tokio::") && !says("mytokio::time", "tokio::"));
+}
+
+#[test]
+fn every_source_file_is_part_of_the_program() {
+    let all = sources();
+    let declared: BTreeSet<String> = all.iter().flat_map(declared_modules).collect();
+    for source in &all {
+        let stem = source.name.trim_end_matches(".rs").trim_end_matches("/mod");
+        let is_root = ["main", "lib"].contains(&stem);
+        assert!(is_root || declared.contains(stem), "src/{} belongs to no module", source.name);
+    }
+}
+
+/// The modules that a file declares, as paths below src without an ending.
+fn declared_modules(source: &Source) -> Vec<String> {
+    let own = source.name.trim_end_matches(".rs").trim_end_matches("/mod");
+    let folder = if ["main", "lib"].contains(&own) { String::new() } else { format!("{own}/") };
+    let module = |line: &str| {
+        let head = line.trim_start_matches("pub ").trim_start_matches("pub(crate) ");
+        let name = head.strip_prefix("mod ")?.strip_suffix(';')?;
+        Some(format!("{folder}{name}"))
+    };
+    source.code.lines().map(str::trim).filter_map(module).collect()
+}
+
+#[test]
+fn every_promise_has_its_proof() {
+    let listed = fs::read_to_string(top().join("integration/README.md")).unwrap();
+    for number in 1..=11 {
+        assert!(says(&listed, &format!("P{number}")), "integration/README.md names no P{number}");
+    }
+    let folder = top().join("integration/promises");
+    let modules = fs::read_to_string(folder.join("mod.rs")).unwrap();
+    for path in rust_files(&folder) {
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        assert!(stem == "mod" || says(&modules, stem), "{stem} is not in promises/mod.rs");
+        assert!(stem == "mod" || says(&listed, stem), "{stem} is not in integration/README.md");
+    }
+}
+
+#[test]
+fn every_test_that_the_table_of_promises_names_exists() {
+    let listed = fs::read_to_string(top().join("integration/README.md")).unwrap();
+    let folder = top().join("integration/promises");
+    let proofs: String =
+        rust_files(&folder).iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    for item in listed.lines().filter_map(|line| line.strip_prefix("- `")) {
+        let name = item.trim_end_matches('`');
+        assert!(proofs.contains(&format!("fn {name}()")), "integration/README.md names {name}");
+    }
+}
+
+#[test]
+fn tracked_files_name_no_private_place() {
+    let listed = Command::new("git").arg("-C").arg(top()).args(["ls-files", "-z"]).output();
+    let Some(listed) = listed.ok().filter(|output| output.status.success()) else {
+        return crate::harness::skipped("this is no git checkout");
+    };
+    // Written in two parts each, so that this file does not name them.
+    let private = [concat!("/wo", "rk"), concat!("../sha", "red"), concat!("index.crates", ".io")];
+    let public = [concat!("static.crates", ".io"), concat!("proxy.golang", ".org")];
+    for name in listed.stdout.split(|b| *b == 0).filter(|name| !name.is_empty()) {
+        let name = String::from_utf8_lossy(name).into_owned();
+        let Ok(text) = fs::read_to_string(top().join(&name)) else { continue };
+        for word in private.iter().chain(&public) {
+            let found = text.match_indices(word).any(|(at, _)| is_private(&text, at, word));
+            assert!(!found, "{name} names {word}");
+        }
+    }
+}
+
+/// A path is private only at the root, not as the end or the beginning of another name.
+fn is_private(text: &str, at: usize, word: &str) -> bool {
+    let before = text[..at].chars().next_back();
+    let after = text[at + word.len()..].chars().next();
+    !word.starts_with('/')
+        || (!before.is_some_and(|c| c.is_alphanumeric() || "._-*{}$".contains(c))
+            && !after.is_some_and(char::is_alphanumeric))
+}
