@@ -39,7 +39,7 @@ fn tell_event(endpoint: &Name, ended: &Ended, refusal: &Refusal, duration: Durat
         Some(Conclusion::Dead { attempts: attempt, .. }) => {
             error!(
                 %watch, %path, %endpoint, %event, attempt, status, class, reason, duration_ms,
-                "given up: now a dead letter; `watchd events retry` sends it again"
+                "given up: now a dead letter, see `watchd events list`"
             );
         }
         None => {
@@ -64,7 +64,7 @@ fn tell_change(endpoint: &Name, change: Change, refusal: &Refusal) {
         Change::Parked => {
             error!(
                 %endpoint, class, status, reason,
-                "endpoint parked: the receiver wants nothing more; `watchd endpoint resume` or a changed URL ends this"
+                "endpoint parked: the receiver answered 410 Gone; its events wait until its URL changes"
             );
         }
     }

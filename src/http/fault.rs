@@ -2,6 +2,8 @@
 
 use std::{error::Error, io, net::UdpSocket};
 
+use rustix::io::Errno;
+
 /// Why a request got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -151,12 +153,12 @@ fn of_io(error: &io::Error, step: Step) -> Option<Fault> {
 }
 
 fn local_fault(errno: i32) -> Option<Fault> {
-    let why = match errno {
-        libc::EMFILE | libc::ENFILE => "too many open files",
-        libc::ENOBUFS | libc::ENOMEM => "out of memory for sockets",
-        libc::ENETDOWN => "the network is down",
-        libc::EADDRNOTAVAIL => "no local address or port is free",
-        libc::EPERM | libc::EACCES => "a local firewall or sandbox forbids the connection",
+    let why = match Errno::from_raw_os_error(errno) {
+        Errno::MFILE | Errno::NFILE => "too many open files",
+        Errno::NOBUFS | Errno::NOMEM => "out of memory for sockets",
+        Errno::NETDOWN => "the network is down",
+        Errno::ADDRNOTAVAIL => "no local address or port is free",
+        Errno::PERM | Errno::ACCESS => "a local firewall or sandbox forbids the connection",
         _ => return None,
     };
     Some(Fault::Local(why))

@@ -226,11 +226,26 @@ impl Arrivals<'_> {
         })
     }
 
-    /// The database was lost: nothing that `watch` finds next may become a silent baseline.
-    pub(crate) fn mark_lost(&mut self, watch: &Name) -> Result<(), StoreError> {
-        let id = self.tables.watch(self.db, watch)?;
-        let sql = "UPDATE watch SET first_scan = ?2 WHERE id = ?1 AND first_scan = ?3";
-        self.db.execute(sql, params![id, PENDING_AFTER_LOSS, PENDING])?;
+    /// Whether this database replaces one that was lost. If so, nothing that `watches` find next may become
+    /// a silent baseline; a watch that is configured later is not meant.
+    pub(crate) fn settle_loss(&mut self, watches: &[Name]) -> Result<bool, StoreError> {
+        let sql = "SELECT count(*) > 0 FROM meta WHERE key = 'lost'";
+        if !self.db.query_row(sql, [], |row| row.get::<_, bool>(0))? {
+            return Ok(false);
+        }
+        self.db.execute_batch("BEGIN IMMEDIATE")?;
+        let marked = self.mark_lost(watches);
+        self.db.execute_batch(if marked.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        marked.map(|()| true)
+    }
+
+    fn mark_lost(&mut self, watches: &[Name]) -> Result<(), StoreError> {
+        for watch in watches {
+            let id = self.tables.watch(self.db, watch)?;
+            let sql = "UPDATE watch SET first_scan = ?2 WHERE id = ?1 AND first_scan = ?3";
+            self.db.execute(sql, params![id, PENDING_AFTER_LOSS, PENDING])?;
+        }
+        self.db.execute("DELETE FROM meta WHERE key = 'lost'", [])?;
         Ok(())
     }
 

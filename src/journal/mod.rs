@@ -1,13 +1,15 @@
 //! Stage 3: settled files become durable events. The only truth: what is not in here was not announced.
 //!
 //! One writer thread owns the database; everybody else holds a [`Journal`] and asks. This file is the
-//! asking: it waits for answers. `writer` is the thread, `arrivals` and `outbox` speak SQL, `entry` and
+//! asking: it waits for answers. `writer` is the thread, `open` answers, `arrivals` and `outbox` speak SQL, `entry` and
 //! `retention` decide.
 
 mod arrivals;
 mod entry;
 mod identity;
+mod open;
 mod outbox;
+mod question;
 mod retention;
 mod schema;
 pub mod snapshot;
@@ -23,10 +25,7 @@ use std::{io, path::Path, sync::Arc, thread::JoinHandle};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 pub use self::identity::{Lock, NotLocked, lock};
-use self::{
-    arrivals::Source,
-    writer::{Command, Writer},
-};
+use self::{arrivals::Source, question::Question, writer::Writer};
 use crate::{
     arrival::{
         Conclusion, DueBatch, FirstScan, Memory, Name, Outbox, Present, Recall, Recorded, Recorder,
@@ -41,7 +40,7 @@ const QUESTIONS_MAX: usize = 256;
 /// A handle to the writer thread.
 #[derive(Clone)]
 pub struct Journal {
-    questions: mpsc::Sender<Command>,
+    questions: mpsc::Sender<Question>,
     woken: watch::Receiver<u64>,
     losses: watch::Receiver<u64>,
 }
@@ -90,12 +89,12 @@ impl Journal {
 
     /// Takes no more arrivals; conclusions are still welcome.
     pub async fn refuse_arrivals(&self) {
-        let _writer_gone = self.questions.send(Command::RefuseArrivals).await;
+        let _writer_gone = self.questions.send(Question::RefuseArrivals).await;
     }
 
     /// Commits what waits, closes the database cleanly and ends the thread.
     pub async fn close(&self) {
-        let _writer_gone = self.questions.send(Command::Close).await;
+        let _writer_gone = self.questions.send(Question::Close).await;
     }
 }
 
@@ -104,14 +103,14 @@ type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
 /// A watch's view of the journal; blocks its own thread.
 #[derive(Clone)]
 pub struct WatchView {
-    questions: mpsc::Sender<Command>,
+    questions: mpsc::Sender<Question>,
     source: Arc<Source>,
 }
 
 impl WatchView {
     fn ask<T>(
         &self,
-        question: impl FnOnce(Arc<Source>, Reply<T>) -> Command,
+        question: impl FnOnce(Arc<Source>, Reply<T>) -> Question,
     ) -> Result<T, Unavailable> {
         let (reply, answer) = oneshot::channel();
         let question = question(Arc::clone(&self.source), reply);
@@ -123,45 +122,45 @@ impl WatchView {
 impl Recorder for WatchView {
     fn record(&self, batch: Vec<Settled>) -> Vec<Recorded> {
         let count = batch.len();
-        let answers = self.ask(|source, reply| Command::Record { source, batch, reply });
+        let answers = self.ask(|source, reply| Question::Record { source, batch, reply });
         answers.unwrap_or_else(|Unavailable| vec![Recorded::NoRoom; count])
     }
 }
 
 impl Memory for WatchView {
     fn recall(&self, entries: Vec<Present>) -> Result<Vec<Recall>, Unavailable> {
-        self.ask(|source, reply| Command::Recall { source, entries, reply })
+        self.ask(|source, reply| Question::Recall { source, entries, reply })
     }
 
     fn baseline(&self, entries: Vec<Present>) -> Result<(), Unavailable> {
-        self.ask(|source, reply| Command::Baseline { source, entries, reply })
+        self.ask(|source, reply| Question::Baseline { source, entries, reply })
     }
 
     fn first_scan(&self) -> Result<Option<FirstScan>, Unavailable> {
-        self.ask(|source, reply| Command::FirstScan { source, reply })
+        self.ask(|source, reply| Question::FirstScan { source, reply })
     }
 
     fn scanned(&self, scan: Scanned) -> Result<bool, Unavailable> {
-        self.ask(|source, reply| Command::Scanned { source, scan, reply })
+        self.ask(|source, reply| Question::Scanned { source, scan, reply })
     }
 
     fn remembered(&self, after: RelPath) -> Result<Vec<RelPath>, Unavailable> {
-        self.ask(|source, reply| Command::Remembered { source, after, reply })
+        self.ask(|source, reply| Question::Remembered { source, after, reply })
     }
 
     fn gone(&self, paths: Vec<RelPath>) -> Result<(), Unavailable> {
-        self.ask(|source, reply| Command::Gone { source, paths, reply })
+        self.ask(|source, reply| Question::Gone { source, paths, reply })
     }
 }
 
 /// A lane's view of the journal.
 pub struct LaneView {
-    questions: mpsc::Sender<Command>,
+    questions: mpsc::Sender<Question>,
     woken: Mutex<watch::Receiver<u64>>,
 }
 
 impl LaneView {
-    async fn ask<T>(&self, question: impl FnOnce(Reply<T>) -> Command) -> Result<T, Unavailable> {
+    async fn ask<T>(&self, question: impl FnOnce(Reply<T>) -> Question) -> Result<T, Unavailable> {
         let (reply, answer) = oneshot::channel();
         self.questions.send(question(reply)).await.map_err(|_| Unavailable)?;
         answer.await.map_err(|_| Unavailable)?
@@ -176,7 +175,7 @@ impl Outbox for LaneView {
         limit: usize,
     ) -> Result<DueBatch, Unavailable> {
         let endpoint = endpoint.clone();
-        self.ask(|reply| Command::Due { endpoint, held, limit, reply }).await
+        self.ask(|reply| Question::Due { endpoint, held, limit, reply }).await
     }
 
     async fn conclude(
@@ -186,22 +185,22 @@ impl Outbox for LaneView {
         conclusion: Conclusion,
     ) -> Result<(), Unavailable> {
         let endpoint = endpoint.clone();
-        self.ask(|reply| Command::Conclude { endpoint, seq, conclusion, reply }).await
+        self.ask(|reply| Question::Conclude { endpoint, seq, conclusion, reply }).await
     }
 
     async fn release(&self, endpoint: &Name) -> Result<(), Unavailable> {
         let endpoint = endpoint.clone();
-        self.ask(|reply| Command::Release { endpoint, reply }).await
+        self.ask(|reply| Question::Release { endpoint, reply }).await
     }
 
     async fn park(&self, endpoint: &Name, url: UrlPrint) -> Result<(), Unavailable> {
         let endpoint = endpoint.clone();
-        self.ask(|reply| Command::Park { endpoint, url, reply }).await
+        self.ask(|reply| Question::Park { endpoint, url, reply }).await
     }
 
     async fn is_parked(&self, endpoint: &Name, url: UrlPrint) -> Result<bool, Unavailable> {
         let endpoint = endpoint.clone();
-        self.ask(|reply| Command::IsParked { endpoint, url, reply }).await
+        self.ask(|reply| Question::IsParked { endpoint, url, reply }).await
     }
 
     async fn woken(&self) {

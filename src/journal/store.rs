@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, Error as SqlError, ErrorCode, OpenFlags};
 use tracing::{error, info, warn};
 
 use super::{
@@ -34,13 +34,14 @@ pub(crate) enum StoreError {
     Damaged(String),
 }
 
-impl From<rusqlite::Error> for StoreError {
+impl From<SqlError> for StoreError {
     /// I/O errors, a full disk and a busy file are never taken for damage: a disk that comes back must find
     /// its journal where it was.
-    fn from(error: rusqlite::Error) -> Self {
+    fn from(error: SqlError) -> Self {
         let text = error.to_string();
         match error {
-            rusqlite::Error::SqliteFailure(failure, _) => match failure.code {
+            SqlError::SqliteFailure(failure, _)
+            | SqlError::SqlInputError { error: failure, .. } => match failure.code {
                 ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Damaged(text),
                 ErrorCode::DiskFull
                 | ErrorCode::DatabaseBusy
@@ -49,9 +50,9 @@ impl From<rusqlite::Error> for StoreError {
                 _ => Self::Reopen(text),
             },
             // A value of another type than the schema has was written by nobody of ours.
-            rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::InvalidColumnType(..) => Self::Damaged(text),
+            SqlError::FromSqlConversionFailure(..)
+            | SqlError::IntegralValueOutOfRange(..)
+            | SqlError::InvalidColumnType(..) => Self::Damaged(text),
             _ => Self::Reopen(text),
         }
     }
@@ -63,30 +64,14 @@ impl From<io::Error> for StoreError {
     }
 }
 
-/// An open, checked, current database.
-pub(crate) struct Opened {
-    pub(crate) connection: Connection,
-    /// The file was made just now.
-    pub(crate) is_new: bool,
-}
-
 /// Makes the state directory when it is missing, readable for its owner only.
 pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
-/// Opens the database of `dir`, or makes one. What is damaged is set aside first, and then `lost` is told.
-pub(crate) fn open(dir: &Path, now: WallMs) -> Result<Opened, StoreError> {
-    match open_checked(dir) {
-        Err(StoreError::Damaged(reason)) => {
-            set_aside(dir, now, &reason)?;
-            open_checked(dir)
-        }
-        other => other,
-    }
-}
-
-fn open_checked(dir: &Path) -> Result<Opened, StoreError> {
+/// Opens the database of `dir`, checked and current, or makes one. `known` says that there should be one:
+/// a new one then remembers that another was lost, from its first commit on.
+pub(crate) fn open(dir: &Path, known: bool) -> Result<Connection, StoreError> {
     let path = dir.join(DATABASE);
     let stopped_cleanly = fs::metadata(wal_of(&path)).map_or(0, |wal| wal.len()) == 0;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -100,9 +85,9 @@ fn open_checked(dir: &Path) -> Result<Opened, StoreError> {
     if version > 0 && !stopped_cleanly {
         quick_check(&connection)?;
     }
-    migrate(&connection, version)?;
+    migrate(&connection, version, known)?;
     sync_dir(dir)?;
-    Ok(Opened { connection, is_new: version == 0 })
+    Ok(connection)
 }
 
 /// Exclusive before WAL: then there is no shared-memory file, and a second process is kept out. FULL: a
@@ -144,17 +129,19 @@ fn quick_check(connection: &Connection) -> Result<(), StoreError> {
     if verdict == "ok" { Ok(()) } else { Err(StoreError::Damaged(verdict)) }
 }
 
-fn migrate(connection: &Connection, found: i64) -> Result<(), StoreError> {
+fn migrate(connection: &Connection, found: i64, known: bool) -> Result<(), StoreError> {
     if found > VERSION {
         return accept_newer(connection, found);
     }
+    let lost =
+        if found == 0 && known { "INSERT INTO meta (key, value) VALUES ('lost', 1);" } else { "" };
     if found == 0 {
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
     let done = usize::try_from(found).unwrap_or(0);
     for (at, script) in MIGRATIONS.iter().enumerate().skip(done) {
         connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {script}
+            "BEGIN IMMEDIATE; {script} {lost}
              INSERT OR REPLACE INTO meta (key, value) VALUES ('min_reader', {MIN_READER});
              PRAGMA user_version = {}; COMMIT;",
             at + 1

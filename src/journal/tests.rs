@@ -8,7 +8,7 @@ use super::{
     arrivals::{Arrivals, Origin, Source},
     outbox::Deliveries,
     retention::RetentionClock,
-    store::{self, DATABASE},
+    store::{self, DATABASE, StoreError},
     tables::Tables,
 };
 use crate::{
@@ -62,7 +62,7 @@ impl Bench {
             outbox_bytes_max: 1 << 20,
             dead_events_max: 10,
         };
-        let db = store::open(dir.path(), NOW).unwrap().connection;
+        let db = store::open(dir.path(), false).unwrap();
         let tables = Tables::load(&db).unwrap();
         Self { dir, db, tables, limits }
     }
@@ -70,7 +70,7 @@ impl Bench {
     fn reopened(self) -> Self {
         let Self { dir, db, limits, .. } = self;
         drop(db);
-        let db = store::open(dir.path(), NOW).unwrap().connection;
+        let db = store::open(dir.path(), false).unwrap();
         let tables = Tables::load(&db).unwrap();
         Self { dir, db, tables, limits }
     }
@@ -262,7 +262,10 @@ fn the_first_scan_ends_once_and_a_loss_is_no_baseline() {
     let mut bench = Bench::new();
     let watch = name("w");
     assert_eq!(bench.arrivals().first_scan(&watch).unwrap(), Some(FirstScan::AsConfigured));
-    bench.arrivals().mark_lost(&watch).unwrap();
+    bench.db.execute("INSERT INTO meta (key, value) VALUES ('lost', 1)", []).unwrap();
+    assert!(bench.arrivals().settle_loss(std::slice::from_ref(&watch)).unwrap());
+    assert!(!bench.arrivals().settle_loss(&[name("later")]).unwrap(), "told once");
+    assert_eq!(bench.arrivals().first_scan(&name("later")).unwrap(), Some(FirstScan::AsConfigured));
     assert_eq!(bench.arrivals().first_scan(&watch).unwrap(), Some(FirstScan::AfterLoss));
     bench.arrivals().scanned(&watch, Scanned { known: 0, filesystem: 9 }).unwrap();
     assert_eq!(bench.arrivals().first_scan(&watch).unwrap(), None);
@@ -282,7 +285,7 @@ fn another_file_system_is_no_reason_to_forget() {
 }
 
 #[test]
-fn p1_a_damaged_database_is_set_aside_under_its_name_and_a_new_one_is_made() {
+fn p1_damage_is_told_from_a_disk_that_fails() {
     type Damage = fn(&Path);
     let damages: [(&str, Damage); 3] = [
         ("garbage", |file| fs::write(file, vec![b'x'; 20_000]).unwrap()),
@@ -299,11 +302,15 @@ fn p1_a_damaged_database_is_set_aside_under_its_name_and_a_new_one_is_made() {
         let Bench { dir, db, .. } = bench;
         drop(db);
         damage(&dir.path().join(DATABASE));
-        let opened = store::open(dir.path(), NOW).unwrap();
-        assert!(opened.is_new, "{what}");
+        let opened = store::open(dir.path(), true).map(drop);
+        assert!(matches!(opened, Err(StoreError::Damaged(_))), "{what}: {opened:?}");
+        store::set_aside(dir.path(), NOW, what).unwrap();
         let kept = dir.path().join(format!("{DATABASE}.damaged-{}", NOW.0));
         assert!(kept.exists(), "{what}: not kept");
+        store::open(dir.path(), true).unwrap();
     }
+    let nowhere = store::open(Path::new("/nonexistent/dir"), true).map(drop);
+    assert!(matches!(nowhere, Err(StoreError::Reopen(_))), "{nowhere:?}");
 }
 
 #[derive(Clone, Debug)]

@@ -1,0 +1,53 @@
+//! What can be asked of the journal's writer.
+
+use std::sync::Arc;
+
+use super::{Reply, arrivals::Source};
+use crate::arrival::{
+    Conclusion, DueBatch, FirstScan, Name, Present, Recall, Recorded, RelPath, Scanned, Settled,
+    Unavailable, UrlPrint,
+};
+
+/// One question, with the way to answer it. Dropping it tells its asker that the journal is unavailable.
+pub(super) enum Question {
+    Record { source: Arc<Source>, batch: Vec<Settled>, reply: Reply<Vec<Recorded>> },
+    Recall { source: Arc<Source>, entries: Vec<Present>, reply: Reply<Vec<Recall>> },
+    Baseline { source: Arc<Source>, entries: Vec<Present>, reply: Reply<()> },
+    FirstScan { source: Arc<Source>, reply: Reply<Option<FirstScan>> },
+    Scanned { source: Arc<Source>, scan: Scanned, reply: Reply<bool> },
+    Remembered { source: Arc<Source>, after: RelPath, reply: Reply<Vec<RelPath>> },
+    Gone { source: Arc<Source>, paths: Vec<RelPath>, reply: Reply<()> },
+    Due { endpoint: Name, held: Vec<i64>, limit: usize, reply: Reply<DueBatch> },
+    Conclude { endpoint: Name, seq: i64, conclusion: Conclusion, reply: Reply<()> },
+    Release { endpoint: Name, reply: Reply<()> },
+    Park { endpoint: Name, url: UrlPrint, reply: Reply<()> },
+    IsParked { endpoint: Name, url: UrlPrint, reply: Reply<bool> },
+    RefuseArrivals,
+    Close,
+}
+
+/// Sends one answer, or the news that there is none.
+pub(super) type Answer = Box<dyn FnOnce(Result<(), Unavailable>)>;
+
+pub(super) fn answer<T: 'static>(reply: Reply<T>, value: T) -> Answer {
+    Box::new(move |committed| {
+        // Whoever asked may have gone meanwhile (a cancelled request).
+        let _asker_gone = reply.send(committed.map(|()| value));
+    })
+}
+
+impl Question {
+    /// Whether answering it changes the database.
+    pub(super) fn writes(&self) -> bool {
+        matches!(
+            self,
+            Self::Record { .. }
+                | Self::Baseline { .. }
+                | Self::Scanned { .. }
+                | Self::Gone { .. }
+                | Self::Conclude { .. }
+                | Self::Release { .. }
+                | Self::Park { .. }
+        )
+    }
+}
