@@ -5,25 +5,26 @@ use std::{
     process::ExitCode,
     sync::{Arc, mpsc::sync_channel},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch as latest,
     task::JoinSet,
-    time::timeout,
+    time::{interval, timeout},
 };
 use tracing::{error, info, warn};
 
 use crate::{
     arrival::Name,
-    config::checked::Config,
+    clock,
+    config::checked::{self, Config},
     deliver::{self, LaneSummary},
     journal::{self, Closing, Journal, Lock, NotLocked},
     settle,
     stop::Stop,
-    vitals::LaneVitals,
+    vitals::{Beat, LaneVitals},
     watch,
 };
 
@@ -32,6 +33,12 @@ const REPORTS_MAX: usize = 8;
 
 /// How long the journal may take to close. It has nothing to lose by then.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How often the threads of the watches are asked whether they are stuck.
+const BEAT_CHECK: Duration = Duration::from_secs(15);
+
+/// Work that takes longer than this is said to hang.
+const HANGS_AFTER: Duration = Duration::from_secs(30);
 
 /// How long lanes may take to notice that their time is over.
 const CUT_LIMIT: Duration = Duration::from_secs(2);
@@ -100,11 +107,11 @@ async fn serve(config: Config, lock: Option<Lock>) -> Result<(), Fatal> {
     }
     let mut watches = Vec::new();
     for watch in config.watches {
-        watches.push(start_watch(watch, &journal).map_err(starting("a watch"))?);
+        watches.push(Root::start(watch, &journal).map_err(starting("a watch"))?);
     }
-    follow(&mut signals, journal.clone(), &mut lanes, &watches).await?;
-    for watch in &watches {
-        watch.stop();
+    follow(&mut signals, journal.clone(), &mut lanes, &mut watches).await?;
+    for root in &watches {
+        root.watch.stop();
     }
     journal.refuse_arrivals().await;
     drain(&mut signals, lanes, &stop, config.drain).await;
@@ -112,15 +119,41 @@ async fn serve(config: Config, lock: Option<Lock>) -> Result<(), Fatal> {
     Ok(())
 }
 
-/// The two threads of one root, and the bounded channel between them.
-fn start_watch(
-    config: crate::config::checked::Watch,
-    journal: &Journal,
-) -> io::Result<watch::Handle> {
-    let view = journal.for_watch(&config);
-    let (send, reports) = sync_channel(REPORTS_MAX);
-    settle::start(config.clone(), settle::Ports { reports, recorder: Box::new(view.clone()) })?;
-    watch::start(config, watch::Ports { reports: send, memory: Box::new(view) })
+/// The two threads of one root.
+struct Root {
+    name: Name,
+    watch: watch::Handle,
+    beats: [Arc<Beat>; 2],
+    hangs: bool,
+}
+
+impl Root {
+    /// Starts both, with the bounded channel between them.
+    fn start(config: checked::Watch, journal: &Journal) -> io::Result<Self> {
+        let (name, view) = (config.name.clone(), journal.for_watch(&config));
+        let (send, reports) = sync_channel(REPORTS_MAX);
+        let beats = [Arc::new(Beat::default()), Arc::new(Beat::default())];
+        let [looks, probes] = beats.clone();
+        let recorder = Box::new(view.clone());
+        settle::start(config.clone(), settle::Ports { reports, recorder, beat: probes })?;
+        let memory = Box::new(view);
+        let watch = watch::start(config, watch::Ports { reports: send, memory, beat: looks })?;
+        Ok(Self { name, watch, beats, hangs: false })
+    }
+
+    /// Says when a thread has not come back from its work for too long, and when it has.
+    fn tell_whether_it_hangs(&mut self, now: Instant) {
+        let busy =
+            self.beats.iter().filter_map(|beat| beat.busy_for(now)).max().unwrap_or_default();
+        let hangs = busy >= HANGS_AFTER;
+        if hangs && !self.hangs {
+            warn!(watch = %self.name, busy_s = busy.as_secs(),
+                "this watch makes no progress: its file system, or the journal's, does not answer");
+        } else if self.hangs && !hangs {
+            info!(watch = %self.name, "this watch makes progress again");
+        }
+        self.hangs = hangs;
+    }
 }
 
 /// Runs until asked to stop.
@@ -128,10 +161,17 @@ async fn follow(
     signals: &mut Signals,
     mut journal: Journal,
     lanes: &mut Lanes,
-    watches: &[watch::Handle],
+    watches: &mut [Root],
 ) -> Result<(), Fatal> {
+    let mut look = interval(BEAT_CHECK);
     loop {
         tokio::select! {
+            _ = look.tick() => {
+                let now = clock::mono();
+                for root in watches.iter_mut() {
+                    root.tell_whether_it_hangs(now);
+                }
+            }
             asked = signals.next() => match asked {
                 Asked::Stop(signal) => {
                     info!(signal, "stopping");
@@ -139,14 +179,20 @@ async fn follow(
                 }
                 Asked::Rescan => {
                     info!("asked to scan again");
-                    watches.iter().for_each(watch::Handle::rescan);
+                    rescan(watches);
                 }
             },
-            () = journal.lost() => watches.iter().for_each(watch::Handle::rescan),
+            () = journal.lost() => rescan(watches),
             Some(ended) = lanes.join_next() => {
                 return Err(Fatal::Broken(ended.map_or_else(|e| e.to_string(), |(name, _)| format!("the lane of {name}"))));
             }
         }
+    }
+}
+
+fn rescan(watches: &[Root]) {
+    for root in watches {
+        root.watch.rescan();
     }
 }
 

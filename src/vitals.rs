@@ -1,7 +1,40 @@
 //! What each stage reports about itself: one source for health, metrics, status and the watchdog, so that
 //! they cannot disagree.
 
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+/// Whether a thread that does file work is in the middle of it, and since when. A file system that hangs
+/// keeps its thread there; nothing else can tell.
+#[derive(Debug, Default)]
+pub struct Beat(Mutex<Option<Instant>>);
+
+impl Beat {
+    /// Work begins.
+    pub fn begin(&self, now: Instant) {
+        self.set(Some(now));
+    }
+
+    /// The thread waits again.
+    pub fn end(&self) {
+        self.set(None);
+    }
+
+    /// How long the present piece of work has been going on.
+    pub fn busy_for(&self, now: Instant) -> Option<Duration> {
+        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        since.map(|since| now.saturating_duration_since(since))
+    }
+
+    fn set(&self, since: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+}
 
 /// What a lane is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

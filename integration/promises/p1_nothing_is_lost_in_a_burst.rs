@@ -86,8 +86,10 @@ fn an_overflow_of_the_kernel_queue_loses_nothing() {
     let (receiver, site) = (Receiver::up(), Site::new());
     let watchd = site.config(&receiver.url()).ready();
     drop(lowered); // the daemon's queue keeps the limit that it was made with
+    watchd.signal("STOP"); // nobody empties the queue meanwhile
     let mut paths = disk::create_in_new_dirs(&site.root(), 100, 10);
     paths.extend(disk::create_many(&site.root(), "burst", 1000));
+    watchd.signal("CONT");
     receiver.wait_for_paths(&paths);
     watchd.wait_for(said::OVERFLOW);
     assert_each_exactly_once(&site, watchd, &receiver, &paths);

@@ -78,7 +78,12 @@ pub(crate) fn open(dir: &Path, known: bool) -> Result<Connection, StoreError> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
+    let is_new = fs::metadata(&path).map_or(0, |file| file.len()) == 0;
     let connection = Connection::open_with_flags(&path, flags)?;
+    if is_new {
+        // On a file that has content this would write its header: nothing is written before it is checked.
+        connection.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;")?;
+    }
     prepare(&connection)?;
     require_ours(&connection)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -96,9 +101,7 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
     connection.busy_timeout(Duration::from_secs(2))?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch(
-        "PRAGMA page_size = 4096;
-         PRAGMA auto_vacuum = INCREMENTAL;
-         PRAGMA locking_mode = EXCLUSIVE;
+        "PRAGMA locking_mode = EXCLUSIVE;
          PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA cache_size = -1024;

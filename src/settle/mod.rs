@@ -9,7 +9,10 @@ mod tracker;
 
 use std::{
     io,
-    sync::mpsc::{Receiver, RecvTimeoutError},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -23,6 +26,7 @@ use crate::{
     config::checked::Watch,
     filesystem::Policy,
     stat,
+    vitals::Beat,
 };
 
 /// Files looked at, and recorded, in one go: enough to fill a group commit.
@@ -40,6 +44,8 @@ pub struct Ports {
     pub reports: Receiver<Report>,
     /// Where settled files go.
     pub recorder: Box<dyn Recorder>,
+    /// Whether the thread is at work.
+    pub beat: Arc<Beat>,
 }
 
 /// Starts settling. The thread ends when the watch stage hangs up.
@@ -88,11 +94,13 @@ impl Stage {
                 }
             }
             let now = clock::mono();
+            self.ports.beat.begin(now);
             if self.hold_until.is_none_or(|hold| now >= hold) {
                 self.hold_until = None;
                 self.look_at_due(now);
             }
             self.name_stuck(now);
+            self.ports.beat.end();
         }
     }
 

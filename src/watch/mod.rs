@@ -22,12 +22,17 @@ use std::{
 
 use tracing::{info, warn};
 
-use self::{inbox::Inbox, pending::Hint, root::Root};
+use self::{
+    inbox::{Closed, Inbox},
+    pending::{Batch, Hint},
+    root::Root,
+};
 use crate::{
     arrival::{Memory, Report},
     clock,
     config::checked,
     stat::{self, Place},
+    vitals::Beat,
 };
 
 /// Hints that wait per watch, in bytes: about 25,000 short names.
@@ -46,6 +51,8 @@ pub struct Ports {
     pub reports: SyncSender<Report>,
     /// What was announced before.
     pub memory: Box<dyn Memory>,
+    /// Whether the thread is at work.
+    pub beat: Arc<Beat>,
 }
 
 /// A running watch.
@@ -94,6 +101,7 @@ enum Left {
 impl Stage {
     fn run(self) {
         let mut told = None;
+        self.ports.beat.begin(clock::mono());
         loop {
             let place = match self.find() {
                 Ok(place) => place,
@@ -104,7 +112,7 @@ impl Stage {
                             "suspended: looking for the directory until it is there");
                         told = Some(reason);
                     }
-                    match self.inbox.take(MISSING_CHECK) {
+                    match self.wait(MISSING_CHECK) {
                         Ok(_) => continue,
                         Err(_) => return,
                     }
@@ -123,6 +131,14 @@ impl Stage {
                 }
             }
         }
+    }
+
+    /// Waits for hints; anything but this is work.
+    fn wait(&self, patience: Duration) -> Result<Batch, Closed> {
+        self.ports.beat.end();
+        let batch = self.inbox.take(patience);
+        self.ports.beat.begin(clock::mono());
+        batch
     }
 
     /// What the configured path means now.
@@ -147,9 +163,7 @@ impl Stage {
         let mut root = Root::new(&self.config, place, &self.inbox, &self.ports);
         let mut next_check = clock::mono() + PLACE_CHECK;
         loop {
-            let Ok(batch) = self.inbox.take(patience(&root, next_check)) else {
-                return Left::Stopped;
-            };
+            let Ok(batch) = self.wait(patience(&root, next_check)) else { return Left::Stopped };
             if batch.lost {
                 return Left::Lost;
             }

@@ -311,6 +311,10 @@ impl<'a> Root<'a> {
         if seen.is_empty() {
             return Ok(());
         }
-        self.ports.reports.send(Report::Seen(seen)).map_err(|_| Abandoned)
+        // Settling may have enough to do for a long time; waiting for it is not work that hangs.
+        self.ports.beat.end();
+        let sent = self.ports.reports.send(Report::Seen(seen)).map_err(|_| Abandoned);
+        self.ports.beat.begin(clock::mono());
+        sent
     }
 }
