@@ -39,8 +39,8 @@ const CA_FILE_LEN_MAX: u64 = 1024 * 1024;
 const HEADER_LEN_MAX: usize = 1024;
 const RETRY_AFTER_LINES_MAX: usize = 8;
 
-/// Chooses the cryptography for the whole process. Call it once, before the first [`Client::open`];
-/// further calls do nothing.
+/// Chooses the cryptography for the whole process; further calls do nothing. [`Client::open`] calls it,
+/// because without it the library panics; whoever else speaks TLS has to do so, too.
 pub fn install_provider() {
     // An error means that one is installed already, which is what is wanted.
     rustls::crypto::ring::default_provider().install_default().unwrap_or(());
@@ -118,6 +118,7 @@ pub struct Client {
 impl Client {
     /// Reads the CA file or, for https only, the system's roots. Blocks while it does.
     pub fn open(settings: Settings<'_>) -> Result<Self, OpenError> {
+        install_provider();
         let mut builder = reqwest::Client::builder()
             .http1_only()
             .redirect(reqwest::redirect::Policy::none())

@@ -12,7 +12,7 @@
 //! | refusal of the event (reject) | an attempt | an attempt, and it closes the breaker: the endpoint is alive |
 //! | of this machine | nothing; the lane waits | nothing; the lane waits |
 //!
-//! An attempt before its scheduled time is free, see [`memory`].
+//! An attempt before its scheduled time is free, see `memory.rs`.
 //!
 //! The attempt that opens the breaker is still charged, for it was made while the breaker was closed.
 //! So a single event at a dead endpoint dies after its attempts, while a backlog waits for the endpoint.
@@ -191,6 +191,8 @@ impl Lane {
     fn alive(&mut self, now: Instant) -> Option<Change> {
         self.pace.sent();
         let closed = self.breaker.alive(now)?;
+        // A probe of this outage that is still under way must not pass for one of the next.
+        self.running.iter_mut().for_each(|running| running.probe = false);
         self.pace.restart(now);
         Some(Change::Closed(closed))
     }

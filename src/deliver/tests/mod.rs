@@ -1,6 +1,7 @@
 //! The whole lane against an outbox in memory and a scripted receiver, in paused time: no sockets here.
 
 mod fakes;
+mod real;
 
 use std::{collections::HashMap, sync::atomic::Ordering::Relaxed};
 
