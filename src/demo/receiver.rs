@@ -21,7 +21,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 
 use super::story::{Happening, SWIFT};
 
@@ -29,12 +32,17 @@ use super::story::{Happening, SWIFT};
 pub(super) fn start(key: [u8; 32], tell: SyncSender<Happening>) -> io::Result<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
+    // A Ctrl-C goes to the daemon as well: the demo goes on until that one has ended.
+    let mut interrupts = runtime.block_on(async { signal(SignalKind::interrupt()) })?;
     let url = format!("http://{}/hook", listener.local_addr()?);
     let shared = Arc::new(Shared { key, tell, was_busy: AtomicBool::new(false) });
     let app = Router::new().route("/hook", post(receive)).with_state(shared);
     thread::Builder::new().name("receiver".into()).spawn(move || {
         // Ends with the process.
-        let _ended = runtime.block_on(axum::serve(listener, app).into_future());
+        let _ended = runtime.block_on(async move {
+            tokio::spawn(async move { while interrupts.recv().await.is_some() {} });
+            axum::serve(listener, app).await
+        });
     })?;
     Ok(url)
 }

@@ -146,9 +146,6 @@ impl Stage {
         let mut whole = Vec::with_capacity(due.len());
         for (path, before) in due {
             let outcome = self.look(&path, before.as_ref());
-            if let Outcome::Unclear(error) = &outcome {
-                warn!(watch = %self.config.name, %path, %error, "cannot look at this file, trying again");
-            }
             match self.tracker.looked(&path, &outcome, now) {
                 Step::Settled(settled, writers) => {
                     self.note_writers(&path, writers);
@@ -157,7 +154,13 @@ impl Stage {
                 Step::HeldByWriter { first: true } => {
                     info!(watch = %self.config.name, %path, "waiting for writer");
                 }
-                Step::HeldByWriter { first: false } | Step::Waits | Step::Dropped => {}
+                Step::Unclear { first: true } => {
+                    if let Outcome::Unclear(error) = outcome {
+                        warn!(watch = %self.config.name, %path, %error,
+                            "cannot look at this file, trying again");
+                    }
+                }
+                Step::HeldByWriter { .. } | Step::Unclear { .. } | Step::Waits | Step::Dropped => {}
             }
         }
         if !whole.is_empty() {

@@ -38,7 +38,7 @@ impl Coverage {
     /// Watches `dir` before it is read, so that nothing can land in between unseen.
     pub(crate) fn arm(&mut self, dir: &RelPath) {
         let Some(kernel) = &mut self.kernel else { return };
-        match kernel.arm(dir, self.armed.contains(dir)) {
+        match kernel.arm(dir) {
             Ok(()) => {
                 self.armed.insert(dir.clone());
                 self.polled.remove(dir);

@@ -52,11 +52,8 @@ impl Kernel {
         Ok(Self { watcher, root })
     }
 
-    /// Watches `dir`, anew if it is watched already: the name may mean another directory by now.
-    pub(crate) fn arm(&mut self, dir: &RelPath, again: bool) -> Result<(), NotArmed> {
-        if again {
-            self.disarm(dir);
-        }
+    /// Watches `dir`; does nothing if it is watched already.
+    pub(crate) fn arm(&mut self, dir: &RelPath) -> Result<(), NotArmed> {
         let path = dir.under(&self.root);
         self.watcher.watch(&path, RecursiveMode::NonRecursive).map_err(|e| match e.kind {
             notify::ErrorKind::MaxFilesWatch => NotArmed::WatchLimit,

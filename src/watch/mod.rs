@@ -28,7 +28,7 @@ use self::{
     root::Root,
 };
 use crate::{
-    arrival::{Memory, Report},
+    arrival::{Memory, RelPath, Report},
     clock,
     config::checked,
     stat::{self, Place},
@@ -63,7 +63,7 @@ pub struct Handle {
 impl Handle {
     /// Has the whole root scanned again.
     pub fn rescan(&self) {
-        self.inbox.note(Hint::Lost);
+        self.inbox.note(Hint::Dir(RelPath::root()));
     }
 
     /// Takes nothing new from now on. The thread ends by itself: nothing upstream of the journal needs

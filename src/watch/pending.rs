@@ -16,7 +16,7 @@ pub(crate) enum Hint {
     Entry(RelPath),
     /// A directory appeared: its content may be older than our watch on it.
     Dir(RelPath),
-    /// An entry went away, or moved out.
+    /// An entry went away, or moved out. Another one may have its name by now.
     Gone(RelPath),
     /// The kernel lost events: only a scan of everything tells what they were.
     Lost,
@@ -74,14 +74,7 @@ impl Pending {
             Hint::Lost => self.lose(),
             Hint::File(path) => self.note_path(path, |b| &mut b.files),
             Hint::Entry(path) => self.note_path(path, |b| &mut b.entries),
-            Hint::Gone(path) => {
-                self.batch.files.remove(&path);
-                if self.has_room(&path) {
-                    self.grow(&path);
-                    self.batch.gone.insert(path);
-                }
-                // Without room a stale kernel watch stays behind: it reports names that are not there.
-            }
+            Hint::Gone(path) => self.note_gone(path),
             Hint::Dir(path) => self.note_dir(path),
         }
         was_empty
@@ -106,6 +99,21 @@ impl Pending {
             set(&mut self.batch).insert(path);
         } else {
             self.note_dir(path.parent());
+        }
+    }
+
+    /// A kernel watch that stays behind on a directory that moved out would shadow its successor, so what
+    /// finds no room here makes everything start over.
+    fn note_gone(&mut self, path: RelPath) {
+        self.batch.files.remove(&path);
+        if self.batch.gone.contains(&path) {
+            return;
+        }
+        if self.has_room(&path) {
+            self.grow(&path);
+            self.batch.gone.insert(path);
+        } else {
+            self.lose();
         }
     }
 
@@ -180,6 +188,7 @@ mod tests {
             8 => path().prop_map(Hint::File),
             2 => path().prop_map(Hint::Entry),
             2 => path().prop_map(Hint::Dir),
+            1 => path().prop_map(Hint::Gone),
         ]
     }
 
@@ -195,9 +204,20 @@ mod tests {
             }
             prop_assert!(pending.bytes <= bytes_max * 2);
             let batch = pending.take();
-            for hint in hints {
-                let (Hint::File(path) | Hint::Entry(path) | Hint::Dir(path)) = &hint else { continue };
-                let noted = batch.files.contains(path) || batch.entries.contains(path);
+            let mut gone_later = BTreeSet::new();
+            for hint in hints.into_iter().rev() {
+                let path = match &hint {
+                    Hint::Gone(path) => {
+                        prop_assert!(batch.lost || batch.gone.contains(path), "{hint:?} is not in {batch:?}");
+                        gone_later.insert(path.clone());
+                        continue;
+                    }
+                    Hint::File(path) | Hint::Entry(path) | Hint::Dir(path) => path,
+                    Hint::Lost => continue,
+                };
+                let noted = batch.files.contains(path)
+                    || batch.entries.contains(path)
+                    || gone_later.contains(path);
                 let covered = batch.dirs.iter().any(|dir| path.is_within(dir));
                 prop_assert!(batch.lost || noted || covered, "{hint:?} is nowhere in {batch:?}");
             }

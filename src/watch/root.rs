@@ -105,9 +105,12 @@ impl<'a> Root<'a> {
     /// Takes hints in. True when the root itself may have gone.
     pub(super) fn apply(&mut self, batch: Batch) -> bool {
         let root_gone = batch.gone.contains(&RelPath::root());
+        let mut seen = Vec::new();
         for path in &batch.gone {
             if !path.is_root() && self.coverage.disarm(path) {
                 self.unreadable.retain(|dir| !dir.is_within(path));
+                // `mv b a` over an empty `a` is told as "a came" and then "a went".
+                self.look(path, &mut seen);
             }
         }
         for dir in batch.dirs {
@@ -115,7 +118,6 @@ impl<'a> Root<'a> {
                 self.dirty.insert(dir);
             }
         }
-        let mut seen = Vec::new();
         for path in batch.files.into_iter().chain(batch.entries) {
             self.look(&path, &mut seen);
             if seen.len() >= SLICE_ENTRIES && self.report(std::mem::take(&mut seen)).is_err() {

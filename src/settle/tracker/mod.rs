@@ -49,8 +49,13 @@ pub(crate) enum Step {
         /// Whether this is the first refusal since it last changed.
         first: bool,
     },
-    /// It changed, or could not be judged: another quiet period.
+    /// It changed: another quiet period.
     Waits,
+    /// It could not be judged; `first` when that is news.
+    Unclear {
+        /// Whether this is the first time.
+        first: bool,
+    },
     /// No candidate any more.
     Dropped,
 }
@@ -79,6 +84,9 @@ struct Candidate {
     first_seen: Instant,
     until: Instant,
     refusals: u32,
+    /// Whether it was said that the file system would not tell.
+    unclear: bool,
+    /// Whether it was named as stuck.
     told: bool,
 }
 
@@ -106,6 +114,7 @@ impl Tracker {
                 first_seen: now,
                 until,
                 refusals: 0,
+                unclear: false,
                 told: false,
             };
             self.deadlines.insert((until, sighting.path.clone()));
@@ -159,7 +168,10 @@ impl Tracker {
                 candidate.refusals += 1;
                 (Step::HeldByWriter { first }, wait.min(WRITER_PATIENCE.max(self.quiet)))
             }
-            Outcome::Unclear(_) => (Step::Waits, WRITER_PATIENCE),
+            Outcome::Unclear(_) => {
+                let first = !std::mem::replace(&mut candidate.unclear, true);
+                (Step::Unclear { first }, WRITER_PATIENCE)
+            }
             Outcome::Gone | Outcome::NotAFile | Outcome::NotSelected => {
                 self.waiting.remove(path);
                 return Step::Dropped;
@@ -182,6 +194,7 @@ impl Tracker {
             first_seen: now,
             until,
             refusals: 0,
+            unclear: false,
             told: false,
         };
         self.deadlines.insert((until, settled.path.clone()));
