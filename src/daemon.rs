@@ -75,6 +75,8 @@ fn starting(what: &'static str) -> impl FnOnce(io::Error) -> Fatal {
 }
 
 fn lock_and_serve(config: Config) -> Result<(), Fatal> {
+    // What the journal tells about other people's files is for its owner only.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let dir = &config.state.dir;
     let lock = match journal::lock(dir) {
         Ok(lock) => Some(lock),

@@ -21,9 +21,18 @@ pub(crate) struct Identity {
     pub(crate) instance: String,
     /// It was there already: this is not the first start in this directory.
     pub(crate) is_known: bool,
+    is_kept: bool,
 }
 
-/// Reads the instance id of `dir`, or makes and keeps one.
+impl Identity {
+    /// Writes the file, if that is needed. Only once there is a database: the file without one means that
+    /// the database was lost, and a first start that is interrupted is no loss.
+    pub(crate) fn keep(&self, dir: &Path) -> io::Result<()> {
+        if self.is_kept { Ok(()) } else { keep(dir, &self.instance) }
+    }
+}
+
+/// Reads the instance id of `dir`, or makes one.
 pub(crate) fn identify(dir: &Path, wanted: &Instance) -> io::Result<Identity> {
     let path = dir.join(INSTANCE);
     let kept = match fs::read_to_string(&path) {
@@ -42,10 +51,8 @@ pub(crate) fn identify(dir: &Path, wanted: &Instance) -> io::Result<Identity> {
     {
         warn!(was = %kept, now = %instance, "the instance changed: every event id changes with it");
     }
-    if kept.as_ref() != Some(&instance) {
-        keep(dir, &instance)?;
-    }
-    Ok(Identity { instance, is_known })
+    let is_kept = kept.as_ref() == Some(&instance);
+    Ok(Identity { instance, is_known, is_kept })
 }
 
 /// A hash of the machine id for this application only: the raw value is confidential (machine-id(5)).

@@ -39,6 +39,7 @@ impl Open {
     ) -> Result<Self, StoreError> {
         let identity = identity::identify(dir, instance)?;
         let db = store::open(dir, identity.is_known)?;
+        identity.keep(dir)?;
         let mut tables = Tables::load(&db)?;
         let mut arrivals = Arrivals { db: &db, tables: &mut tables };
         if arrivals.settle_loss(watches)? {
