@@ -40,6 +40,11 @@ impl Config {
         self
     }
 
+    pub(crate) fn without_table(mut self, table: &str) -> Self {
+        self.tables.remove(table).expect("the table was there");
+        self
+    }
+
     /// Sets a key of the watch `inbox`.
     pub(crate) fn watch(self, key: &str, value: impl Into<Value>) -> Self {
         self.set("watch.inbox", key, value)
