@@ -16,7 +16,7 @@ pub enum Command {
     PrintConfig(Sources),
     /// A folder, a receiver and the daemon in one terminal.
     Demo {
-        /// Leave the folder behind.
+        /// Go on until Ctrl-C.
         keep: bool,
     },
     /// What is in the journal.
@@ -90,7 +90,7 @@ enum Verb {
     Check(ConfigArgs),
     /// Show it all in one terminal: a folder, a receiver and the daemon
     Demo {
-        /// Leave the folder behind
+        /// Go on after the last step, for you to drop files into the folder; Ctrl-C ends it
         #[arg(long)]
         keep: bool,
     },

@@ -115,9 +115,14 @@ async fn serve(config: Config, lock: Option<Lock>) -> Result<(), Fatal> {
     for root in &watches {
         root.watch.stop();
     }
-    journal.refuse_arrivals().await;
-    drain(&mut signals, lanes, &stop, config.drain).await;
-    close(&journal, thread).await;
+    tokio::select! {
+        () = shut_down(&journal, thread, lanes, &stop, config.drain) => {}
+        // What is not delivered is in the journal.
+        () = signals.stop_again() => {
+            warn!("asked again: ending at once");
+            std::process::exit(0);
+        }
+    }
     Ok(())
 }
 
@@ -198,28 +203,26 @@ fn rescan(watches: &[Root]) {
     }
 }
 
-/// Lets requests in flight finish, up to `limit`. A second signal ends the process at once: what is not
-/// delivered is in the journal.
-async fn drain(
-    signals: &mut Signals,
+/// Takes nothing new, lets requests in flight finish for up to `drain`, and closes the journal. No step
+/// waits without a limit, whatever a disk or a receiver does.
+async fn shut_down(
+    journal: &Journal,
+    thread: JoinHandle<Closing>,
     mut lanes: Lanes,
     stop: &latest::Sender<Stop>,
-    limit: Duration,
+    drain: Duration,
 ) {
+    // A journal that does not even take this records nothing either.
+    let _hangs = timeout(CUT_LIMIT, journal.refuse_arrivals()).await;
     stop.send_replace(Stop::Drain);
-    tokio::select! {
-        ended = timeout(limit, ended(&mut lanes)) => {
-            if ended.is_err() {
-                stop.send_replace(Stop::Now);
-                if timeout(CUT_LIMIT, self::ended(&mut lanes)).await.is_err() {
-                    warn!("lanes did not end in time");
-                }
-            }
+    if timeout(drain, ended(&mut lanes)).await.is_err() {
+        stop.send_replace(Stop::Now);
+        if timeout(CUT_LIMIT, ended(&mut lanes)).await.is_err() {
+            warn!("lanes did not end in time");
         }
-        () = signals.stop_again() => {
-            warn!("asked again: ending at once");
-            std::process::exit(0);
-        }
+    }
+    if timeout(CLOSE_LIMIT, close(journal, thread)).await.is_err() {
+        warn!("the journal did not close in time; it is checked at the next start");
     }
 }
 
@@ -233,11 +236,10 @@ async fn ended(lanes: &mut Lanes) {
 
 async fn close(journal: &Journal, thread: JoinHandle<Closing>) {
     journal.close().await;
-    let joined = timeout(CLOSE_LIMIT, tokio::task::spawn_blocking(|| thread.join())).await;
-    let Ok(Ok(Ok(Closing { waiting, dead }))) = joined else {
-        return warn!("the journal did not close in time; it is checked at the next start");
-    };
-    info!(waiting, dead, "stopped");
+    let joined = tokio::task::spawn_blocking(|| thread.join()).await;
+    if let Ok(Ok(Closing { waiting, dead })) = joined {
+        info!(waiting, dead, "stopped");
+    }
 }
 
 /// What a signal asks for.

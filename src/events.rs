@@ -1,65 +1,56 @@
 //! `watchd events list`: what waits, what is parked, what is dead.
 
 use std::{
+    fs,
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
 };
 
 use crate::{
-    arrival::Name,
     check,
     cli::{Events, JournalAt},
     config,
-    journal::snapshot::{Row, Snapshot, SnapshotError},
+    journal::snapshot::{Row, Snapshot},
 };
 
 /// Prints the deliveries of the wanted state, oldest first; one JSON object a line with `json`.
 pub fn list(journal: JournalAt, json: bool, wanted: Events) -> ExitCode {
-    let (dir, endpoints) = match find(journal) {
-        Ok(found) => found,
+    let dir = match find(journal) {
+        Ok(dir) => dir,
         Err(code) => return code,
     };
     let rows = match Snapshot::take(&dir).and_then(|snapshot| snapshot.rows()) {
         Ok(rows) => rows,
-        // Nothing was ever recorded: nothing waits.
-        Err(SnapshotError::Missing(_)) if dir.is_dir() => Vec::new(),
         Err(error) => {
-            let _closed = writeln!(io::stderr(), "watchd: {error}");
+            let _closed = writeln!(io::stderr(), "watchd: {error}; name another with --state-dir");
             return ExitCode::FAILURE;
         }
     };
-    let rows = rows.into_iter().map(|row| park(row, endpoints.as_deref()));
-    let rows: Vec<Row> = rows.filter(|row| is_wanted(row, wanted)).collect();
+    let rows: Vec<Row> = rows.into_iter().filter(|row| is_wanted(row, wanted)).collect();
     let printed = if json { print_json(&rows) } else { print_table(&rows) };
     // A reader that went away, such as `head`, is no success.
     if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The state directory, and the configured endpoints where a configuration names them.
-fn find(journal: JournalAt) -> Result<(PathBuf, Option<Vec<Name>>), ExitCode> {
-    match journal {
-        JournalAt::StateDir(dir) => Ok((dir, None)),
-        JournalAt::Config(sources) if sources.config.is_some() => {
-            let loaded = config::load(&sources).map_err(|problems| check::refused(&problems))?;
-            let endpoints = loaded.config.endpoints.into_iter().map(|e| e.name).collect();
-            Ok((loaded.config.state.dir, Some(endpoints)))
-        }
-        JournalAt::Config(sources) => {
-            let dir = config::state_dir(&sources).map_err(|problems| check::refused(&problems))?;
-            Ok((dir, None))
-        }
+/// The state directory. A daemon that was started with flags alone has one of its own below the default.
+fn find(journal: JournalAt) -> Result<PathBuf, ExitCode> {
+    let sources = match journal {
+        JournalAt::StateDir(dir) => return Ok(dir),
+        JournalAt::Config(sources) => sources,
+    };
+    let dir = match sources.config {
+        Some(_) => config::load(&sources).map(|loaded| loaded.config.state.dir),
+        None => config::state_dir(&sources),
+    };
+    let dir = dir.map_err(|problems| check::refused(&problems))?;
+    let below =
+        fs::read_dir(&dir).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let mut with_journal = below.filter(|below| Snapshot::exists(below));
+    match (Snapshot::exists(&dir), with_journal.next(), with_journal.next()) {
+        (false, Some(only), None) => Ok(only),
+        _ => Ok(dir),
     }
-}
-
-/// What waits for an endpoint that is no longer configured is parked.
-fn park(mut row: Row, endpoints: Option<&[Name]>) -> Row {
-    let configured =
-        endpoints.is_none_or(|names| names.iter().any(|name| name.as_str() == row.endpoint));
-    if row.state == "waiting" && !configured {
-        row.state = "parked";
-    }
-    row
 }
 
 fn is_wanted(row: &Row, wanted: Events) -> bool {

@@ -1,7 +1,6 @@
 //! Log lines: text for people, JSON for machines, priorities for the journal. All of it on stderr.
 
 use std::{
-    fmt,
     io::{self, IsTerminal as _},
     panic,
     process::abort,
@@ -9,15 +8,19 @@ use std::{
 
 use tracing::{Event, Level, Subscriber, error, warn};
 use tracing_subscriber::{
-    EnvFilter,
-    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    EnvFilter, Layer as _,
+    filter::{FilterExt as _, filter_fn},
+    fmt::{self, FmtContext, FormatEvent, FormatFields, format::Writer},
+    layer::SubscriberExt as _,
     registry::LookupSpan,
+    util::SubscriberInitExt as _,
 };
 
 use crate::config::checked::{Log, LogFormat};
 
-/// Libraries below us that would log requests, URLs and headers included (P10).
-const SILENCED: &[&str] = &["hyper=off", "hyper_util=off", "reqwest=off", "rustls=off", "axum=off"];
+/// Only our own lines: libraries below us would log requests, URLs and headers included (P10), and no
+/// filter that an operator sets may bring that back.
+const OURS: &str = "watchd";
 
 /// Starts logging, and makes a panic on any thread end the whole process.
 ///
@@ -27,14 +30,14 @@ pub fn start(log: &Log) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new("info"), Some(error)),
     };
-    let silenced = SILENCED.iter().filter_map(|directive| directive.parse().ok());
-    let filter = silenced.fold(filter, EnvFilter::add_directive);
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    match resolve(log.format) {
-        LogFormat::Json => lines.json().flatten_event(true).init(),
-        LogFormat::Journal => lines.event_format(Priorities).init(),
-        LogFormat::Auto | LogFormat::Text => lines.with_ansi(false).with_target(false).init(),
-    }
+    let lines = fmt::layer().with_writer(io::stderr);
+    let lines = match resolve(log.format) {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Journal => lines.event_format(Priorities).boxed(),
+        LogFormat::Auto | LogFormat::Text => lines.with_ansi(false).with_target(false).boxed(),
+    };
+    let ours = filter_fn(|metadata| metadata.target().starts_with(OURS));
+    tracing_subscriber::registry().with(lines.with_filter(filter.and(ours))).init();
     if let Some(error) = refused {
         warn!(filter = log.filter, %error, "cannot understand this log filter, using info");
     }
@@ -80,7 +83,7 @@ where
         context: &FmtContext<'_, S, N>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
-    ) -> fmt::Result {
+    ) -> std::fmt::Result {
         let priority = match *event.metadata().level() {
             Level::ERROR => 3,
             Level::WARN => 4,

@@ -1,4 +1,4 @@
-//! One promise after the other (DESIGN: P1 to P11); the file names carry the number.
+//! One promise after the other (P1 to P11, in README.md); the file names carry the number.
 
 mod demo;
 mod p10_no_secret_leaks;

@@ -109,7 +109,7 @@ impl Version {
     /// Whether `later`, read while the entry has been there all along, is still this version.
     ///
     /// Without a birth time a changed ctime alone is a chmod, chown, link or xattr and no new version
-    /// (DESIGN.md, rulings); only across a gap, when the entry was gone, does it count.
+    /// (xattrs and labels change it for whole archives at once); only across a gap, when the entry was gone, does it count.
     pub fn still_is(&self, later: &Self) -> bool {
         let same_origin = match (self.origin, later.origin) {
             (Origin::Changed { ino: a, .. }, Origin::Changed { ino: b, .. }) => a == b,

@@ -1,6 +1,9 @@
 //! An open database: it answers questions, a group of writing ones in one transaction.
 
-use std::{path::Path, time::Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use rusqlite::{Connection, OptionalExtension};
 use tracing::{debug, warn};
@@ -9,7 +12,7 @@ use super::{
     Closing,
     arrivals::{Arrivals, Origin, Source},
     identity,
-    outbox::Deliveries,
+    outbox::{Deliveries, Wanted},
     question::{Answer, Question, answer},
     retention::{self, RetentionClock},
     store::{self, StoreError},
@@ -18,16 +21,41 @@ use super::{
 use crate::{
     arrival::{Name, Recorded, Settled},
     clock,
-    config::checked::{Instance, State},
+    config::checked::{Config, Instance, State},
 };
 
+/// Delivery cuts what a receiver asks for to this; twice as much covers every jitter.
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
+
+/// An open database and what belongs to it.
 pub(super) struct Open {
     db: Connection,
     /// What is counted along.
     pub(super) tables: Tables,
     origin: Origin,
+    wait_max: Duration,
     retention: RetentionClock,
     next_retention: Instant,
+}
+
+/// What of the configuration the journal's content is matched with.
+pub(super) struct Configured {
+    pub(super) watches: Vec<Name>,
+    pub(super) endpoints: Vec<Name>,
+    /// Nothing waits longer than this for its next attempt.
+    pub(super) wait_max: Duration,
+}
+
+impl Configured {
+    pub(super) fn of(config: &Config) -> Self {
+        let longest = config.endpoints.iter().flat_map(|endpoint| &endpoint.retry_delays).max();
+        let longest = longest.copied().unwrap_or_default().max(RETRY_AFTER_MAX);
+        Self {
+            watches: config.watches.iter().map(|watch| watch.name.clone()).collect(),
+            endpoints: config.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect(),
+            wait_max: longest.saturating_mul(2),
+        }
+    }
 }
 
 impl Open {
@@ -35,23 +63,25 @@ impl Open {
     pub(super) fn new(
         dir: &Path,
         instance: &Instance,
-        watches: &[Name],
+        configured: &Configured,
     ) -> Result<Self, StoreError> {
         let identity = identity::identify(dir, instance)?;
         let db = store::open(dir, identity.is_known)?;
         identity.keep(dir)?;
         let mut tables = Tables::load(&db)?;
         let mut arrivals = Arrivals { db: &db, tables: &mut tables };
-        if arrivals.settle_loss(watches)? {
+        if arrivals.settle_loss(&configured.watches)? {
             warn!(path = %dir.display(),
                 "the journal was lost: what is still present is announced again, under its old ids");
         }
+        Deliveries { db: &db, tables: &mut tables }.match_configuration(&configured.endpoints)?;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let origin = Origin { instance: identity.instance, host };
         let sql = "SELECT value FROM meta WHERE key = 'retention_ms'";
         let now_ms = db.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(0);
         let retention = RetentionClock { now_ms, read_at: clock::wall() };
-        Ok(Self { db, tables, origin, retention, next_retention: clock::mono() })
+        let (wait_max, next_retention) = (configured.wait_max, clock::mono());
+        Ok(Self { db, tables, origin, wait_max, retention, next_retention })
     }
 
     pub(super) fn instance(&self) -> &str {
@@ -171,7 +201,9 @@ impl Open {
                 answer(reply, self.arrivals().remembered(&source.watch, &after)?)
             }
             Question::Due { endpoint, held, limit, reply } => {
-                answer(reply, self.deliveries().due(&endpoint, &held, limit, clock::wall())?)
+                let wait_max = self.wait_max;
+                let wanted = Wanted { endpoint: &endpoint, held: &held, limit, wait_max };
+                answer(reply, self.deliveries().due(&wanted, clock::wall())?)
             }
             Question::IsParked { endpoint, url, reply } => {
                 answer(reply, self.deliveries().is_parked(&endpoint, url)?)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use tracing::warn;
 
 use super::{store::StoreError, tables::Tables};
 use crate::{
@@ -10,17 +11,25 @@ use crate::{
     clock::WallMs,
 };
 
-/// Values of `delivery.state`.
+/// Values of `delivery.state`. Parked: its endpoint is not configured at present.
 const WAITS: i64 = 0;
 const DEAD: i64 = 1;
+const PARKED: i64 = 2;
 
-/// Bodies given out at once, in bytes. A body is about 500 bytes and 16 KiB at worst (a 4 KiB path,
-/// escaped, three times), so a lane's window is bounded (P8).
+/// Bodies given out at once, in bytes. A body is about 500 bytes, and 52 KiB at worst (a path of 4 KiB of
+/// control characters, escaped, three times), so a lane's window is bounded (P8).
 const WINDOW_BYTES: usize = 1 << 20;
 
-/// The longest wait that anything asks for: Retry-After is cut to 24 h, the longest default delay is 12 h
-/// with its jitter. What is due later than that was stored under a wrong clock.
-const WAIT_MAX: Duration = Duration::from_hours(36);
+/// What a lane asks for.
+pub(crate) struct Wanted<'a> {
+    pub(crate) endpoint: &'a Name,
+    /// Not these: the lane has them.
+    pub(crate) held: &'a [i64],
+    /// At most so many.
+    pub(crate) limit: usize,
+    /// What is due later than this from now on was stored under a wrong clock: nothing waits so long.
+    pub(crate) wait_max: Duration,
+}
 
 /// A transaction's view of the deliveries.
 pub(crate) struct Deliveries<'a> {
@@ -29,30 +38,25 @@ pub(crate) struct Deliveries<'a> {
 }
 
 impl Deliveries<'_> {
-    /// What is due for `endpoint`, without what its lane holds already.
-    pub(crate) fn due(
-        &mut self,
-        endpoint: &Name,
-        held: &[i64],
-        limit: usize,
-        now: WallMs,
-    ) -> Result<DueBatch, StoreError> {
-        let id = self.tables.endpoint(self.db, endpoint)?;
+    /// What is due now.
+    pub(crate) fn due(&mut self, wanted: &Wanted<'_>, now: WallMs) -> Result<DueBatch, StoreError> {
+        let id = self.tables.endpoint(self.db, wanted.endpoint)?;
         let waiting = self.tables.waiting.get(&id).copied().unwrap_or(0);
         let mut batch = DueBatch { waiting, ..DueBatch::default() };
-        // Not compared with `held`: what the lane holds may have been concluded a moment ago.
+        // Not compared with what is held: that may have been concluded a moment ago.
         if waiting == 0 {
             return Ok(batch);
         }
-        let latest = now.after(WAIT_MAX);
-        self.pick(&mut batch, id, (i64::MIN, now.0), held, limit)?;
-        self.pick(&mut batch, id, (latest.0, i64::MAX), held, limit)?;
+        let latest = now.after(wanted.wait_max);
+        self.pick(&mut batch, id, (i64::MIN, now.0), wanted)?;
+        self.pick(&mut batch, id, (latest.0, i64::MAX), wanted)?;
         let sql = "SELECT min(next_ms) FROM delivery
                    WHERE endpoint = ?1 AND state = 0 AND behind IS NULL AND next_ms > ?2";
         let next: Option<i64> =
             self.db.prepare_cached(sql)?.query_row(params![id, now.0], |row| row.get(0))?;
-        batch.next_in = next.map(|next| WallMs(next).until(now).min(WAIT_MAX));
-        batch.waiting = waiting.saturating_sub((held.len() + batch.events.len()) as u64);
+        batch.next_in = next.map(|next| WallMs(next).until(now).min(wanted.wait_max));
+        let known = (wanted.held.len() + batch.events.len()) as u64;
+        batch.waiting = waiting.saturating_sub(known);
         Ok(batch)
     }
 
@@ -62,8 +66,7 @@ impl Deliveries<'_> {
         batch: &mut DueBatch,
         endpoint: i64,
         window: (i64, i64),
-        held: &[i64],
-        limit: usize,
+        wanted: &Wanted<'_>,
     ) -> Result<(), StoreError> {
         let mut bytes: usize = batch.events.iter().map(|due| due.body.len()).sum();
         let sql = "SELECT d.seq, d.attempts, e.id, e.watch, e.path, e.body
@@ -73,10 +76,10 @@ impl Deliveries<'_> {
                    ORDER BY d.next_ms, d.seq";
         let mut rows = self.db.prepare_cached(sql)?;
         let mut rows = rows.query(params![endpoint, window.0, window.1])?;
-        while batch.events.len() < limit && bytes < WINDOW_BYTES {
+        while batch.events.len() < wanted.limit && bytes < WINDOW_BYTES {
             let Some(row) = rows.next()? else { return Ok(()) };
             let seq: i64 = row.get(0)?;
-            if held.contains(&seq) {
+            if wanted.held.contains(&seq) {
                 continue;
             }
             let body = row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?;
@@ -183,6 +186,23 @@ impl Deliveries<'_> {
     fn let_follow(&self, seq: i64, endpoint: i64) -> Result<bool, StoreError> {
         let sql = "UPDATE delivery SET behind = NULL WHERE endpoint = ?2 AND behind = ?1";
         Ok(self.db.prepare_cached(sql)?.execute(params![seq, endpoint])? > 0)
+    }
+
+    /// Parks what waits for endpoints that are not configured: it is kept, but takes no room from the
+    /// others. What was parked for an endpoint that is back waits again.
+    pub(crate) fn match_configuration(&mut self, configured: &[Name]) -> Result<(), StoreError> {
+        let known: Vec<(Name, i64)> =
+            self.tables.endpoints().map(|(n, id)| (n.clone(), id)).collect();
+        for (name, id) in known {
+            let (from, to) =
+                if configured.contains(&name) { (PARKED, WAITS) } else { (WAITS, PARKED) };
+            let sql = "UPDATE delivery SET state = ?3 WHERE endpoint = ?1 AND state = ?2";
+            let parked = self.db.execute(sql, params![id, from, to])?;
+            if to == PARKED && parked > 0 {
+                warn!(endpoint = %name, parked, "events are parked: their endpoint is not configured");
+            }
+        }
+        self.tables.recount(self.db)
     }
 
     /// Makes everything that waits for `endpoint` due now.

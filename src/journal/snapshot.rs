@@ -48,7 +48,7 @@ pub struct Row {
     pub event: String,
     /// The endpoint's name.
     pub endpoint: String,
-    /// `waiting`, `parked` (its endpoint answered 410 Gone) or `dead`.
+    /// `waiting`, `dead`, or `parked`: its endpoint answered 410 Gone, or is not configured.
     pub state: &'static str,
     /// The watch's name.
     pub watch: String,
@@ -80,6 +80,11 @@ impl Drop for Snapshot {
 }
 
 impl Snapshot {
+    /// Whether `dir` holds a journal.
+    pub fn exists(dir: &Path) -> bool {
+        dir.join(DATABASE).is_file()
+    }
+
     /// Copies the journal of the state directory `dir`.
     pub fn take(dir: &Path) -> Result<Self, SnapshotError> {
         let io_error = |error| SnapshotError::Io { path: dir.to_path_buf(), error };
@@ -119,8 +124,8 @@ impl Snapshot {
                 endpoint: row.get(1)?,
                 state: match (row.get::<_, i64>(2)?, row.get::<_, bool>(10)?) {
                     (0, false) => "waiting",
-                    (0, true) => "parked",
-                    _ => "dead",
+                    (1, _) => "dead",
+                    _ => "parked",
                 },
                 watch: row.get(3)?,
                 path: RelPath::from_bytes(&row.get::<_, Vec<u8>>(4)?).to_string(),

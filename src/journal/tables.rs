@@ -109,9 +109,9 @@ impl Tables {
         Ok(id)
     }
 
-    /// Endpoints that the journal knows, with what waits for them.
-    pub(crate) fn endpoints(&self) -> impl Iterator<Item = (&Name, u64)> {
-        self.endpoints.iter().map(|(name, id)| (name, self.waiting.get(id).copied().unwrap_or(0)))
+    /// Endpoints that the journal knows, and their rows.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = (&Name, i64)> {
+        self.endpoints.iter().map(|(name, id)| (name, *id))
     }
 
     /// A sequence number that no event has had.

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::{
     arrivals::{Arrivals, Origin, Source},
-    outbox::Deliveries,
+    outbox::{Deliveries, Wanted},
     retention::RetentionClock,
     store::{self, DATABASE, StoreError},
     tables::Tables,
@@ -100,7 +100,13 @@ impl Bench {
     }
 
     fn due(&mut self, endpoint: &str) -> DueBatch {
-        self.deliveries().due(&name(endpoint), &[], 100, NOW).unwrap()
+        self.due_beside(endpoint, &[])
+    }
+
+    fn due_beside(&mut self, endpoint: &str, held: &[i64]) -> DueBatch {
+        let (endpoint, wait_max) = (&name(endpoint), Duration::from_hours(48));
+        let wanted = Wanted { endpoint, held, limit: 100, wait_max };
+        self.deliveries().due(&wanted, NOW).unwrap()
     }
 
     fn conclude(&mut self, endpoint: &str, seq: i64, conclusion: &Conclusion) {
@@ -161,7 +167,7 @@ fn p5_what_a_lane_still_holds_does_not_hide_what_may_follow_it() {
     bench.record("f", 2);
     let first = bench.due("a").events[0].seq;
     bench.conclude("a", first, &Conclusion::Delivered);
-    let next = bench.deliveries().due(&name("a"), &[first], 10, NOW).unwrap();
+    let next = bench.due_beside("a", &[first]);
     assert_eq!(next.events.len(), 1, "concluded, but not yet forgotten by its lane");
 }
 
@@ -214,6 +220,20 @@ fn p8_a_full_outbox_takes_nothing_and_forgets_nothing() {
         bench.conclude(endpoint, seq, &Conclusion::Delivered);
     }
     assert!(matches!(bench.record("3", 1), Recorded::New(_)));
+}
+
+#[test]
+fn p8_what_is_parked_for_an_endpoint_that_is_not_configured_takes_no_room() {
+    let mut bench = Bench::new();
+    bench.record("f", 1);
+    bench.record("f", 2);
+    let first = bench.due("a").events[0].seq;
+    bench.conclude("a", first, &Conclusion::Delivered);
+    bench.deliveries().match_configuration(&[name("a")]).unwrap();
+    assert_eq!((bench.tables.events, bench.due("b").events.len()), (1, 0), "only a counts");
+    bench.deliveries().match_configuration(&[name("a"), name("b")]).unwrap();
+    assert_eq!(bench.tables.events, 2);
+    assert_eq!(bench.due("b").events[0].seq, first, "back, and in order");
 }
 
 #[test]

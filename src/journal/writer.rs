@@ -3,17 +3,17 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::{
     Closing,
     identity::{self, Lock},
-    open::Open,
+    open::{Configured, Open},
     question::Question,
     store::{self, StoreError},
 };
 use crate::{
-    arrival::{Name, Unavailable},
+    arrival::Unavailable,
     clock,
     config::checked::{Config, Instance, State},
 };
@@ -27,8 +27,7 @@ const REOPEN_AFTER: Duration = Duration::from_secs(2);
 pub(super) struct Writer {
     state: State,
     instance: Instance,
-    watches: Vec<Name>,
-    endpoints: Vec<Name>,
+    configured: Configured,
     lock: Option<Lock>,
     questions: mpsc::Receiver<Question>,
     wake: watch::Sender<u64>,
@@ -49,8 +48,7 @@ impl Writer {
         Self {
             state: config.state.clone(),
             instance: config.instance.clone(),
-            watches: config.watches.iter().map(|watch| watch.name.clone()).collect(),
-            endpoints: config.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect(),
+            configured: Configured::of(config),
             lock,
             questions,
             wake,
@@ -154,17 +152,12 @@ impl Writer {
             let lock = identity::lock(&self.state.dir);
             self.lock = Some(lock.map_err(|e| StoreError::Reopen(e.to_string()))?);
         }
-        Open::new(&self.state.dir, &self.instance, &self.watches)
+        Open::new(&self.state.dir, &self.instance, &self.configured)
     }
 
     fn opened(&mut self, open: Open) {
         info!(path = %self.state.dir.display(), waiting = open.tables.events, dead = open.tables.dead,
             instance = open.instance(), "journal open");
-        for (endpoint, waiting) in open.tables.endpoints() {
-            if waiting > 0 && !self.endpoints.contains(endpoint) {
-                warn!(%endpoint, waiting, "events are parked: their endpoint is no longer configured");
-            }
-        }
         self.open = Some(open);
         self.last_failure = None;
         self.wake.send_modify(|turns| *turns += 1);

@@ -32,8 +32,9 @@ use crate::{
 /// Files looked at, and recorded, in one go: enough to fill a group commit.
 const BATCH: usize = 512;
 
-/// Candidates of one watch. Beyond that its reports wait, and with them its scans.
-const CANDIDATES_MAX: usize = 32_768;
+/// Memory for the candidates of one watch, about 30,000 short names. Beyond that its reports wait, and
+/// with them its scans.
+const CANDIDATE_BYTES_MAX: usize = 10 << 20;
 
 /// First and longest wait after the journal had no room.
 const ROOM_PATIENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -84,7 +85,7 @@ impl Stage {
     fn run(mut self) {
         loop {
             let patience = self.patience();
-            if self.tracker.len() >= CANDIDATES_MAX {
+            if self.tracker.bytes() >= CANDIDATE_BYTES_MAX {
                 thread::park_timeout(patience);
             } else {
                 match self.ports.reports.recv_timeout(patience) {
@@ -115,7 +116,7 @@ impl Stage {
 
     fn take_all(&mut self, first: Report) {
         self.take(first);
-        while self.tracker.len() < CANDIDATES_MAX {
+        while self.tracker.bytes() < CANDIDATE_BYTES_MAX {
             let Ok(report) = self.ports.reports.try_recv() else { return };
             self.take(report);
         }

@@ -35,6 +35,9 @@ const SLICE_ENTRIES: usize = 512;
 /// How long to leave a journal alone that could not answer.
 const JOURNAL_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Places that wait for a scan; beyond that it is the whole root.
+const DIRTY_MAX: usize = 4096;
+
 /// A scan may take this part of the time at most.
 const SCAN_SHARE: u32 = 100;
 
@@ -105,20 +108,19 @@ impl<'a> Root<'a> {
     /// Takes hints in. True when the root itself may have gone.
     pub(super) fn apply(&mut self, batch: Batch) -> bool {
         let root_gone = batch.gone.contains(&RelPath::root());
-        let mut seen = Vec::new();
-        for path in &batch.gone {
-            if !path.is_root() && self.coverage.disarm(path) {
-                self.unreadable.retain(|dir| !dir.is_within(path));
+        let mut entries = Vec::new();
+        for path in batch.gone {
+            if !path.is_root() && self.coverage.disarm(&path) {
+                self.unreadable.retain(|dir| !dir.is_within(&path));
                 // `mv b a` over an empty `a` is told as "a came" and then "a went".
-                self.look(path, &mut seen);
+                entries.push(path);
             }
         }
         for dir in batch.dirs {
-            if self.rules.enters(&dir) {
-                self.dirty.insert(dir);
-            }
+            self.mark_dirty(dir);
         }
-        for path in batch.files.into_iter().chain(batch.entries) {
+        let mut seen = Vec::new();
+        for path in entries.into_iter().chain(batch.files).chain(batch.entries) {
             self.look(&path, &mut seen);
             if seen.len() >= SLICE_ENTRIES && self.report(std::mem::take(&mut seen)).is_err() {
                 break;
@@ -127,6 +129,17 @@ impl<'a> Root<'a> {
         // A reader that stopped is found out by the next turn.
         let _stopped = self.report(seen);
         root_gone
+    }
+
+    fn mark_dirty(&mut self, dir: RelPath) {
+        if !self.rules.enters(&dir) {
+            return;
+        }
+        if self.dirty.len() >= DIRTY_MAX {
+            self.dirty = BTreeSet::from([RelPath::root()]);
+        } else {
+            self.dirty.insert(dir);
+        }
     }
 
     /// When [`Root::turn`] has something to do.
@@ -291,9 +304,7 @@ impl<'a> Root<'a> {
         match (sample.kind, role) {
             // A chmod of a root that we read well is no news; a directory below may have moved in.
             (Kind::Dir, _) if path.is_root() && !self.unreadable.contains(path) => {}
-            (Kind::Dir, _) if self.rules.enters(path) => {
-                self.dirty.insert(path.clone());
-            }
+            (Kind::Dir, _) => self.mark_dirty(path.clone()),
             (Kind::File, Role::Candidate) => {
                 seen.push(Sighting {
                     path: path.clone(),

@@ -15,6 +15,9 @@ use crate::arrival::{Found, Identity, RelPath, Sample, Settled, Sighting, Versio
 /// The longest wait between two probes of a file that a writer holds.
 const WRITER_PATIENCE: Duration = Duration::from_secs(30);
 
+/// Memory for one candidate beside its path: its state, and its places in two collections.
+const OVERHEAD: usize = 300;
+
 /// What a look at a file found.
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -75,6 +78,7 @@ pub(crate) struct Tracker {
     quiet: Duration,
     waiting: HashMap<RelPath, Candidate>,
     deadlines: BTreeSet<(Instant, RelPath)>,
+    path_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -92,7 +96,7 @@ struct Candidate {
 
 impl Tracker {
     pub(crate) fn new(quiet: Duration) -> Self {
-        Self { quiet, waiting: HashMap::new(), deadlines: BTreeSet::new() }
+        Self { quiet, waiting: HashMap::new(), deadlines: BTreeSet::new(), path_bytes: 0 }
     }
 
     /// Applies to what is sighted from now on.
@@ -100,8 +104,14 @@ impl Tracker {
         self.quiet = quiet;
     }
 
+    /// How many files are waiting.
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// About how much memory they take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.waiting.len() * OVERHEAD + self.path_bytes
     }
 
     /// Takes a sighting in. An event, or a change, starts the quiet period (again).
@@ -117,8 +127,7 @@ impl Tracker {
                 unclear: false,
                 told: false,
             };
-            self.deadlines.insert((until, sighting.path.clone()));
-            self.waiting.insert(sighting.path, candidate);
+            self.insert(sighting.path, candidate);
             return;
         };
         if sighting.found != Found::Event && sighting.sample == candidate.sample {
@@ -129,6 +138,18 @@ impl Tracker {
         self.deadlines.remove(&(candidate.until, sighting.path.clone()));
         candidate.until = until;
         self.deadlines.insert((until, sighting.path));
+    }
+
+    fn insert(&mut self, path: RelPath, candidate: Candidate) {
+        self.path_bytes += path.as_bytes().len();
+        self.deadlines.insert((candidate.until, path.clone()));
+        self.waiting.insert(path, candidate);
+    }
+
+    fn forget(&mut self, path: &RelPath) {
+        if self.waiting.remove(path).is_some() {
+            self.path_bytes -= path.as_bytes().len();
+        }
     }
 
     /// When the next look is due.
@@ -153,7 +174,7 @@ impl Tracker {
         let (step, wait) = match outcome {
             &Outcome::Looked { sample, identity, asked } if candidate.sample == Some(sample) => {
                 let initial = candidate.initial;
-                self.waiting.remove(path);
+                self.forget(path);
                 let writers = if asked { Writers::RuledOut } else { Writers::NoOpinion };
                 return Step::Settled(settled(path, &sample, identity, initial), writers);
             }
@@ -173,7 +194,7 @@ impl Tracker {
                 (Step::Unclear { first }, WRITER_PATIENCE)
             }
             Outcome::Gone | Outcome::NotAFile | Outcome::NotSelected => {
-                self.waiting.remove(path);
+                self.forget(path);
                 return Step::Dropped;
             }
         };
@@ -197,8 +218,7 @@ impl Tracker {
             unclear: false,
             told: false,
         };
-        self.deadlines.insert((until, settled.path.clone()));
-        self.waiting.insert(settled.path, candidate);
+        self.insert(settled.path, candidate);
     }
 
     /// Files that have been waiting for longer than `after` and were not named before, with the time.

@@ -231,6 +231,7 @@ proptest! {
             }
             prop_assert_eq!(bench.tracker.len(), usize::from(last_sign.is_some()));
             prop_assert_eq!(bench.tracker.deadlines.len(), bench.tracker.waiting.len());
+            prop_assert_eq!(bench.tracker.path_bytes, bench.tracker.waiting.len());
         }
     }
 }
