@@ -1,5 +1,7 @@
 //! What goes from stage to stage: watch to settle to journal.
 
+use std::time::Instant;
+
 use super::{RelPath, Sample, Version};
 use crate::filesystem::Policy;
 
@@ -41,6 +43,8 @@ pub struct Settled {
     pub path: RelPath,
     /// Its version at the probe.
     pub version: Version,
-    /// Whether it was there before the first complete scan of its watch ended.
-    pub initial: bool,
+    /// How it was found.
+    pub found: Found,
+    /// When it was first seen: tells what was there at a baseline from what landed during it.
+    pub since: Instant,
 }

@@ -5,7 +5,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{entry::Entry, retention::RetentionClock, store::StoreError, tables::Tables};
 use crate::{
     arrival::{
-        EventId, FirstScan, Name, Present, Recall, Recorded, RelPath, Scanned, Settled, Version,
+        EventId, FirstScan, Found, Name, Present, Recall, Recorded, RelPath, Scanned, Settled,
+        Version,
     },
     config::checked::State,
 };
@@ -90,7 +91,7 @@ impl Arrivals<'_> {
             version: &settled.version,
             generation,
             previous: seen.as_ref().and_then(|seen| seen.event),
-            initial: settled.initial,
+            initial: settled.found == Found::InitialScan,
             committed_micros,
         }
         .body();

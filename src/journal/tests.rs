@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{
     arrival::{
-        Conclusion, DueBatch, FirstScan, Identity, Kind, Name, Present, Recall, Recorded, Refusal,
-        RelPath, Sample, Scanned, Settled, Stamp, Version, Witness,
+        Conclusion, DueBatch, FirstScan, Found, Identity, Kind, Name, Present, Recall, Recorded,
+        Refusal, RelPath, Sample, Scanned, Settled, Stamp, Version, Witness,
     },
-    clock::WallMs,
+    clock::{self, WallMs},
     config::checked::State,
 };
 
@@ -92,7 +92,8 @@ impl Bench {
         let settled = Settled {
             path: RelPath::from_bytes(path.as_bytes()),
             version: version(content),
-            initial: false,
+            found: Found::Event,
+            since: clock::mono(),
         };
         let origin = Origin { instance: "i".into(), host: "h".into() };
         let limits = self.limits.clone();

@@ -84,7 +84,7 @@ pub(crate) struct Tracker {
 #[derive(Debug)]
 struct Candidate {
     sample: Option<Sample>,
-    initial: bool,
+    found: Found,
     first_seen: Instant,
     until: Instant,
     refusals: u32,
@@ -120,7 +120,7 @@ impl Tracker {
         let Some(candidate) = self.waiting.get_mut(&sighting.path) else {
             let candidate = Candidate {
                 sample: sighting.sample,
-                initial: sighting.found == Found::InitialScan,
+                found: sighting.found,
                 first_seen: now,
                 until,
                 refusals: 0,
@@ -173,10 +173,10 @@ impl Tracker {
         let Some(candidate) = self.waiting.get_mut(path) else { return Step::Dropped };
         let (step, wait) = match outcome {
             &Outcome::Looked { sample, identity, asked } if candidate.sample == Some(sample) => {
-                let initial = candidate.initial;
+                let (found, since) = (candidate.found, candidate.first_seen);
                 self.forget(path);
                 let writers = if asked { Writers::RuledOut } else { Writers::NoOpinion };
-                return Step::Settled(settled(path, &sample, identity, initial), writers);
+                return Step::Settled(settled(path, &sample, identity, found, since), writers);
             }
             &Outcome::Looked { sample, .. } => {
                 candidate.sample = Some(sample);
@@ -211,8 +211,8 @@ impl Tracker {
         let until = now + wait;
         let candidate = Candidate {
             sample: None,
-            initial: settled.initial,
-            first_seen: now,
+            found: settled.found,
+            first_seen: settled.since,
             until,
             refusals: 0,
             unclear: false,
@@ -235,8 +235,14 @@ impl Tracker {
     }
 }
 
-fn settled(path: &RelPath, sample: &Sample, identity: Identity, initial: bool) -> Settled {
-    Settled { path: path.clone(), version: Version::of(sample, identity), initial }
+fn settled(
+    path: &RelPath,
+    sample: &Sample,
+    identity: Identity,
+    found: Found,
+    since: Instant,
+) -> Settled {
+    Settled { path: path.clone(), version: Version::of(sample, identity), found, since }
 }
 
 #[cfg(test)]

@@ -167,7 +167,7 @@ fn what_the_journal_had_no_room_for_is_looked_at_again_with_two_new_samples() {
     assert!(matches!(bench.look(&looked(1)), Step::Waits));
     bench.after(2000);
     let Step::Settled(settled, _) = bench.look(&looked(1)) else { panic!("not settled") };
-    assert!(settled.initial, "it was there from the start, and still is");
+    assert_eq!(settled.found, Found::InitialScan, "it was there from the start, and still is");
 }
 
 #[test]
