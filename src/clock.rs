@@ -46,3 +46,43 @@ impl WallMs {
         self.0.div_euclid(1000)
     }
 }
+
+/// Notices that wall time was set back. Pure: both times come in.
+#[derive(Clone, Copy, Debug)]
+pub struct StepWatch {
+    mono: Instant,
+    wall: WallMs,
+}
+
+impl StepWatch {
+    /// Less than this is drift and rounding.
+    const STEP_MIN: Duration = Duration::from_secs(2);
+
+    /// Begins to watch.
+    pub fn new(mono: Instant, wall: WallMs) -> Self {
+        Self { mono, wall }
+    }
+
+    /// By how much wall time was set back since the last look, if it was.
+    pub fn set_back(&mut self, mono: Instant, wall: WallMs) -> Option<Duration> {
+        let expected = self.wall.after(mono.saturating_duration_since(self.mono));
+        *self = Self { mono, wall };
+        Some(expected.until(wall)).filter(|step| *step >= Self::STEP_MIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_step_back_is_noticed_and_only_once() {
+        let (start, wall) = (mono(), WallMs(1_000_000));
+        let mut watch = StepWatch::new(start, wall);
+        let at = |s: u64| start + Duration::from_secs(s);
+        assert_eq!(watch.set_back(at(10), WallMs(1_010_000)), None, "it went on");
+        assert_eq!(watch.set_back(at(20), WallMs(9_000_000)), None, "it was set forward");
+        assert_eq!(watch.set_back(at(30), WallMs(8_010_000)), Some(Duration::from_secs(1000)));
+        assert_eq!(watch.set_back(at(31), WallMs(8_011_000)), None, "told once");
+    }
+}

@@ -39,6 +39,8 @@ pub struct DueBatch {
     pub events: Vec<Due>,
     /// When the next one that is not yet due becomes due, if any.
     pub next_in: Option<Duration>,
+    /// Whether more are due than fitted in.
+    pub more: bool,
     /// How many more wait for this endpoint beyond `events`, due or not.
     pub waiting: u64,
 }
@@ -73,7 +75,7 @@ pub struct UrlPrint(pub [u8; 16]);
 /// What delivery needs of the journal. One endpoint's view of it.
 pub trait Outbox {
     /// Events of `endpoint` that are due, without those in `held` (already with the lane), at most
-    /// `limit` of them and about `bytes_max` of bodies. All are committed to stable storage (P4); of one
+    /// `limit` of them. All are committed to stable storage (P4); of one
     /// path only the oldest is ever returned (P5).
     fn due(
         &self,

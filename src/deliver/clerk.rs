@@ -31,7 +31,7 @@ pub(super) enum Call {
 #[derive(Debug)]
 pub(super) enum Answer {
     /// To [`Call::Due`]: with the number of events asked for.
-    Due { batch: DueBatch, limit: usize },
+    Due { batch: DueBatch },
     /// Stored; when not delivered nor dead, due again after so long.
     Concluded { seq: i64, again: Option<Duration> },
     /// To [`Call::Release`].
@@ -69,7 +69,7 @@ async fn ask_once<O: Outbox>(
     Ok(match call {
         Call::Due { held, limit } => {
             let batch = outbox.due(endpoint, held.clone(), *limit).await?;
-            Answer::Due { batch, limit: *limit }
+            Answer::Due { batch }
         }
         Call::Conclude { seq, conclusion } => {
             outbox.conclude(endpoint, *seq, conclusion.clone()).await?;

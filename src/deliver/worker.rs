@@ -227,15 +227,15 @@ impl<C: Courier> Worker<C> {
 
     pub(super) fn answered(&mut self, answer: Answer, now: Instant) {
         match answer {
-            Answer::Due { batch, limit } => {
+            Answer::Due { batch } => {
                 self.asking = false;
                 self.waiting_beyond = batch.waiting;
                 if let Some(next_in) = batch.next_in {
                     self.ask_at = self.ask_at.min(now + next_in.min(ASK_EVERY));
                 }
-                let full = batch.events.len() >= limit;
+                let more = batch.more;
                 let new = self.lane.load(batch.events);
-                self.stale |= full && new > 0;
+                self.stale |= more && new > 0;
             }
             Answer::Concluded { seq, again } => {
                 self.lane.concluded(seq);

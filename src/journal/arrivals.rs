@@ -2,22 +2,23 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{entry::Entry, retention::RetentionClock, store::StoreError, tables::Tables};
+use super::{
+    configured::Room, entry::Entry, retention::RetentionClock, store::StoreError, tables::Tables,
+};
 use crate::{
     arrival::{
         EventId, FirstScan, Found, Name, Present, Recall, Recorded, RelPath, Scanned, Settled,
         Version,
     },
-    config::checked::State,
+    clock,
 };
 
 /// Remembered paths given out at once.
 const PAGE: usize = 512;
 
-/// Values of `watch.first_scan`.
-const PENDING: i64 = 0;
+/// Values of `watch.first_scan`; 0 is pending.
 const DONE: i64 = 1;
-const PENDING_AFTER_LOSS: i64 = 2;
+pub(crate) const PENDING_AFTER_LOSS: i64 = 2;
 
 /// What every body of this daemon says.
 #[derive(Debug)]
@@ -38,8 +39,8 @@ pub(crate) struct Source {
 struct Seen {
     version: Version,
     generation: u64,
+    /// `None`: recorded silently, at the first scan.
     event: Option<EventId>,
-    last_seq: i64,
     is_gone: bool,
 }
 
@@ -63,24 +64,29 @@ impl Arrivals<'_> {
         source: &Source,
         settled: &Settled,
         origin: &Origin,
-        limits: &State,
+        room: Room,
         committed_micros: i64,
     ) -> Result<Recorded, StoreError> {
-        let watch = self.tables.watch(self.db, &source.watch)?;
+        let watch = self.tables.watch(&source.watch)?;
         let seen = self.seen(watch, &settled.path)?;
         if let Some(seen) = seen.as_ref().filter(|seen| seen.is_at(&settled.version)) {
             if seen.is_gone {
                 self.revive(watch, &settled.path)?;
             }
-            return Ok(Recorded::AlreadySeen);
-        }
-        if self.tables.events >= limits.outbox_events_max
-            || self.tables.bytes >= limits.outbox_bytes_max
-        {
-            return Ok(Recorded::NoRoom);
+            if seen.event.is_some() || !self.landed_during_baseline(watch, settled) {
+                return Ok(Recorded::AlreadySeen);
+            }
         }
         let id = EventId::of(&origin.instance, &source.watch, &settled.path, &settled.version);
         let generation = seen.as_ref().map_or(1, |seen| seen.generation + 1);
+        if self.is_waiting(watch, &settled.path, id)? {
+            // Back at a version that is still on its way: the same arrival.
+            self.remember(watch, &settled.path, &settled.version, generation, &id.0)?;
+            return Ok(Recorded::AlreadySeen);
+        }
+        if !self.has_room(source, room)? {
+            return Ok(Recorded::NoRoom);
+        }
         let body = Entry {
             id,
             instance: &origin.instance,
@@ -97,32 +103,48 @@ impl Arrivals<'_> {
         .body();
         let seq = self.insert_event(watch, &settled.path, id, &body, committed_micros)?;
         for endpoint in &source.endpoints {
-            self.insert_delivery(seq, endpoint, seen.as_ref())?;
+            self.insert_delivery(seq, (watch, &settled.path), endpoint, body.len() as u64)?;
         }
-        self.remember(watch, &settled.path, &settled.version, generation, &id.0, seq)?;
+        self.remember(watch, &settled.path, &settled.version, generation, &id.0)?;
+        if seen.is_none_or(|seen| seen.is_gone) {
+            self.tables.change_live(watch, 1);
+        }
         Ok(Recorded::New(id))
     }
 
+    /// A first scan that records silently must not swallow what lands while it is under way.
+    fn landed_during_baseline(&self, watch: i64, settled: &Settled) -> bool {
+        settled.found == Found::Event && self.tables.landed_during_baseline(watch, settled.since)
+    }
+
+    fn has_room(&self, source: &Source, room: Room) -> Result<bool, StoreError> {
+        for endpoint in &source.endpoints {
+            let backlog = self.tables.backlog(self.tables.endpoint(endpoint)?);
+            if backlog.events >= room.events || backlog.bytes >= room.bytes {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_waiting(&self, watch: i64, path: &RelPath, id: EventId) -> Result<bool, StoreError> {
+        let sql = "SELECT count(*) > 0 FROM event WHERE watch = ?1 AND path = ?2 AND id = ?3";
+        let row = params![watch, path.as_bytes(), id.0];
+        Ok(self.db.prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
+    }
+
     fn seen(&self, watch: i64, path: &RelPath) -> Result<Option<Seen>, StoreError> {
-        let sql = "SELECT version, generation, event, last_seq, gone_since IS NOT NULL
+        let sql = "SELECT version, generation, event, gone_since IS NOT NULL
                    FROM seen WHERE watch = ?1 AND path = ?2";
         let row = self.db.prepare_cached(sql)?.query_row(params![watch, path.as_bytes()], |row| {
-            Ok((
-                row.get::<_, Vec<u8>>(0)?,
-                row.get(1)?,
-                row.get::<_, Vec<u8>>(2)?,
-                row.get(3)?,
-                row.get(4)?,
-            ))
+            let (version, event): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(2)?);
+            Ok((version, row.get(1)?, event, row.get(3)?))
         });
-        let Some((version, generation, event, last_seq, is_gone)) = row.optional()? else {
-            return Ok(None);
-        };
-        let version = Version::from_bytes(&version).ok_or_else(|| {
-            StoreError::Damaged(format!("version of {path}: {} bytes", version.len()))
-        })?;
+        let Some((version, generation, event, is_gone)) = row.optional()? else { return Ok(None) };
+        let damaged = || StoreError::Damaged(format!("version of {path}: {} bytes", version.len()));
+        let version = Version::from_bytes(&version).ok_or_else(damaged)?;
         let event = event.first_chunk::<16>().map(|id| EventId(*id));
-        Ok(Some(Seen { version, generation, event, last_seq, is_gone }))
+        Ok(Some(Seen { version, generation, event, is_gone }))
     }
 
     fn insert_event(
@@ -138,29 +160,26 @@ impl Arrivals<'_> {
         let row = params![seq, id.0, watch, path.as_bytes(), committed_micros / 1000, body];
         self.db.prepare_cached(sql)?.execute(row)?;
         self.tables.events += 1;
-        self.tables.bytes += body.len() as u64;
         Ok(seq)
     }
 
-    /// An earlier event of the same path that still waits for this endpoint goes first (P5).
+    /// Behind the newest event of the same file that has not ended at this endpoint (P5). One that is
+    /// parked counts: its endpoint may come back.
     fn insert_delivery(
         &mut self,
         seq: i64,
+        file: (i64, &RelPath),
         endpoint: &Name,
-        seen: Option<&Seen>,
+        bytes: u64,
     ) -> Result<(), StoreError> {
-        let endpoint = self.tables.endpoint(self.db, endpoint)?;
-        let mut behind = None;
-        if let Some(seen) = seen {
-            let sql = "SELECT seq FROM delivery WHERE seq = ?1 AND endpoint = ?2 AND state = 0";
-            let mut waiting = self.db.prepare_cached(sql)?;
-            behind = waiting
-                .query_row(params![seen.last_seq, endpoint], |row| row.get::<_, i64>(0))
-                .optional()?;
-        }
-        let sql = "INSERT INTO delivery (seq, endpoint, state, behind, next_ms, attempts) VALUES (?1, ?2, 0, ?3, 0, 0)";
-        self.db.prepare_cached(sql)?.execute(params![seq, endpoint, behind])?;
-        *self.tables.waiting.entry(endpoint).or_default() += 1;
+        let endpoint = self.tables.endpoint(endpoint)?;
+        let sql = "INSERT INTO delivery (seq, endpoint, state, next_ms, attempts, behind)
+                   VALUES (?1, ?2, 0, 0, 0,
+                     (SELECT max(d.seq) FROM event e JOIN delivery d ON d.seq = e.seq
+                      WHERE e.watch = ?3 AND e.path = ?4 AND d.endpoint = ?2 AND d.state IN (0, 2)))";
+        let row = params![seq, endpoint, file.0, file.1.as_bytes()];
+        self.db.prepare_cached(sql)?.execute(row)?;
+        self.tables.waits(endpoint, bytes);
         Ok(())
     }
 
@@ -171,27 +190,30 @@ impl Arrivals<'_> {
         version: &Version,
         generation: u64,
         event: &[u8],
-        seq: i64,
     ) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO seen (watch, path, version, generation, event, last_seq, gone_since)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL)";
-        let row = params![watch, path.as_bytes(), version.to_bytes(), generation, event, seq];
+        let sql =
+            "INSERT OR REPLACE INTO seen (watch, path, version, generation, event, gone_since)
+                   VALUES (?1, ?2, ?3, ?4, ?5, NULL)";
+        let row = params![watch, path.as_bytes(), version.to_bytes(), generation, event];
         self.db.prepare_cached(sql)?.execute(row)?;
         Ok(())
     }
 
-    fn revive(&self, watch: i64, path: &RelPath) -> Result<(), StoreError> {
+    fn revive(&mut self, watch: i64, path: &RelPath) -> Result<(), StoreError> {
         let sql = "UPDATE seen SET gone_since = NULL WHERE watch = ?1 AND path = ?2";
         self.db.prepare_cached(sql)?.execute(params![watch, path.as_bytes()])?;
+        self.tables.change_live(watch, 1);
         Ok(())
     }
 
     /// Remembers `entries` without announcing them.
     pub(crate) fn baseline(&mut self, watch: &Name, entries: &[Present]) -> Result<(), StoreError> {
-        let watch = self.tables.watch(self.db, watch)?;
+        let watch = self.tables.watch(watch)?;
+        self.tables.baseline_begins(watch);
         for entry in entries {
             if self.seen(watch, &entry.path)?.is_none() {
-                self.remember(watch, &entry.path, &entry.version, 0, &[], 0)?;
+                self.remember(watch, &entry.path, &entry.version, 0, &[])?;
+                self.tables.change_live(watch, 1);
             }
         }
         Ok(())
@@ -203,7 +225,7 @@ impl Arrivals<'_> {
         watch: &Name,
         entries: &[Present],
     ) -> Result<Vec<Recall>, StoreError> {
-        let watch = self.tables.watch(self.db, watch)?;
+        let watch = self.tables.watch(watch)?;
         let mut answers = Vec::with_capacity(entries.len());
         for entry in entries {
             // One that came back counts as news: settling it revives the row, or makes a new arrival.
@@ -217,7 +239,7 @@ impl Arrivals<'_> {
 
     /// How the first complete scan of this watch is to be treated, if it has not ended yet.
     pub(crate) fn first_scan(&mut self, watch: &Name) -> Result<Option<FirstScan>, StoreError> {
-        let watch = self.tables.watch(self.db, watch)?;
+        let watch = self.tables.watch(watch)?;
         let sql = "SELECT first_scan FROM watch WHERE id = ?1";
         let state: i64 = self.db.prepare_cached(sql)?.query_row([watch], |row| row.get(0))?;
         Ok(match state {
@@ -227,33 +249,10 @@ impl Arrivals<'_> {
         })
     }
 
-    /// Whether this database replaces one that was lost. If so, nothing that `watches` find next may become
-    /// a silent baseline; a watch that is configured later is not meant.
-    pub(crate) fn settle_loss(&mut self, watches: &[Name]) -> Result<bool, StoreError> {
-        let sql = "SELECT count(*) > 0 FROM meta WHERE key = 'lost'";
-        if !self.db.query_row(sql, [], |row| row.get::<_, bool>(0))? {
-            return Ok(false);
-        }
-        self.db.execute_batch("BEGIN IMMEDIATE")?;
-        let marked = self.mark_lost(watches);
-        self.db.execute_batch(if marked.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
-        marked.map(|()| true)
-    }
-
-    fn mark_lost(&mut self, watches: &[Name]) -> Result<(), StoreError> {
-        for watch in watches {
-            let id = self.tables.watch(self.db, watch)?;
-            let sql = "UPDATE watch SET first_scan = ?2 WHERE id = ?1 AND first_scan = ?3";
-            self.db.execute(sql, params![id, PENDING_AFTER_LOSS, PENDING])?;
-        }
-        self.db.execute("DELETE FROM meta WHERE key = 'lost'", [])?;
-        Ok(())
-    }
-
     /// A complete scan has ended. True when more is remembered than it met, on the file system that it was
     /// remembered of: another one is no reason to forget anything.
     pub(crate) fn scanned(&mut self, watch: &Name, scan: Scanned) -> Result<bool, StoreError> {
-        let watch = self.tables.watch(self.db, watch)?;
+        let watch = self.tables.watch(watch)?;
         let filesystem = scan.filesystem.cast_signed();
         let sql = "SELECT first_scan, filesystem FROM watch WHERE id = ?1";
         let (state, before): (i64, Option<i64>) = self
@@ -264,8 +263,8 @@ impl Arrivals<'_> {
             let sql = "UPDATE watch SET first_scan = ?2, filesystem = ?3 WHERE id = ?1";
             self.db.execute(sql, params![watch, DONE, filesystem])?;
         }
-        let sql = "SELECT count(*) FROM seen WHERE watch = ?1 AND gone_since IS NULL";
-        let remembered: u64 = self.db.prepare_cached(sql)?.query_row([watch], |row| row.get(0))?;
+        self.tables.baseline_ends(watch, clock::mono());
+        let remembered = self.tables.live(self.db, watch)?;
         Ok(before == Some(filesystem) && remembered > scan.known)
     }
 
@@ -275,7 +274,7 @@ impl Arrivals<'_> {
         watch: &Name,
         after: &RelPath,
     ) -> Result<Vec<RelPath>, StoreError> {
-        let watch = self.tables.watch(self.db, watch)?;
+        let watch = self.tables.watch(watch)?;
         let sql = "SELECT path FROM seen WHERE watch = ?1 AND path > ?2 AND gone_since IS NULL
                    ORDER BY path LIMIT ?3";
         let mut page = self.db.prepare_cached(sql)?;
@@ -291,12 +290,13 @@ impl Arrivals<'_> {
         paths: &[RelPath],
         clock: RetentionClock,
     ) -> Result<(), StoreError> {
-        let watch = self.tables.watch(self.db, watch)?;
+        let watch = self.tables.watch(watch)?;
         let sql =
             "UPDATE seen SET gone_since = ?3 WHERE watch = ?1 AND path = ?2 AND gone_since IS NULL";
         let mut bury = self.db.prepare_cached(sql)?;
         for path in paths {
-            bury.execute(params![watch, path.as_bytes(), clock.now_ms])?;
+            let gone = bury.execute(params![watch, path.as_bytes(), clock.now_ms])?;
+            self.tables.change_live(watch, -i64::try_from(gone).unwrap_or(0));
         }
         Ok(())
     }

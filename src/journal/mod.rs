@@ -5,6 +5,7 @@
 //! `retention` decide.
 
 mod arrivals;
+mod configured;
 mod entry;
 mod identity;
 mod open;

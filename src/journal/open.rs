@@ -1,9 +1,6 @@
 //! An open database: it answers questions, a group of writing ones in one transaction.
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{path::Path, time::Instant};
 
 use rusqlite::{Connection, OptionalExtension};
 use tracing::{debug, warn};
@@ -11,77 +8,68 @@ use tracing::{debug, warn};
 use super::{
     Closing,
     arrivals::{Arrivals, Origin, Source},
+    configured::Configured,
     identity,
-    outbox::{Deliveries, Wanted},
+    outbox::Deliveries,
     question::{Answer, Question, answer},
     retention::{self, RetentionClock},
     store::{self, StoreError},
     tables::Tables,
 };
 use crate::{
-    arrival::{Name, Recorded, Settled},
-    clock,
-    config::checked::{Config, Instance, State},
+    arrival::{Recorded, Settled},
+    clock::{self, StepWatch},
+    config::checked::Instance,
 };
 
-/// Delivery cuts what a receiver asks for to this; twice as much covers every jitter.
-const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
-
-/// An open database and what belongs to it.
 pub(super) struct Open {
     db: Connection,
     /// What is counted along.
     pub(super) tables: Tables,
+    configured: Configured,
     origin: Origin,
-    wait_max: Duration,
     retention: RetentionClock,
     next_retention: Instant,
+    steps: StepWatch,
 }
 
-/// What of the configuration the journal's content is matched with.
-pub(super) struct Configured {
-    pub(super) watches: Vec<Name>,
-    pub(super) endpoints: Vec<Name>,
-    /// Nothing waits longer than this for its next attempt.
-    pub(super) wait_max: Duration,
-}
-
-impl Configured {
-    pub(super) fn of(config: &Config) -> Self {
-        let longest = config.endpoints.iter().flat_map(|endpoint| &endpoint.retry_delays).max();
-        let longest = longest.copied().unwrap_or_default().max(RETRY_AFTER_MAX);
-        Self {
-            watches: config.watches.iter().map(|watch| watch.name.clone()).collect(),
-            endpoints: config.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect(),
-            wait_max: longest.saturating_mul(2),
-        }
-    }
+/// How a database is opened.
+pub(super) struct Opening<'a> {
+    pub(super) dir: &'a Path,
+    pub(super) instance: &'a Instance,
+    pub(super) configured: &'a Configured,
+    /// Read the whole file if it was not closed cleanly.
+    pub(super) check: bool,
+    /// Sequence numbers up to this one were given out by another database of this run.
+    pub(super) seq_floor: i64,
 }
 
 impl Open {
-    /// Opens, or makes, the database in `dir`.
-    pub(super) fn new(
-        dir: &Path,
-        instance: &Instance,
-        configured: &Configured,
-    ) -> Result<Self, StoreError> {
+    /// Opens, or makes, the database.
+    pub(super) fn new(opening: &Opening<'_>) -> Result<Self, StoreError> {
+        let Opening { dir, instance, configured, check, seq_floor } = *opening;
         let identity = identity::identify(dir, instance)?;
-        let db = store::open(dir, identity.is_known)?;
+        let db = store::open(dir, identity.is_known, check)?;
         identity.keep(dir)?;
-        let mut tables = Tables::load(&db)?;
-        let mut arrivals = Arrivals { db: &db, tables: &mut tables };
-        if arrivals.settle_loss(&configured.watches)? {
+        let sql = "SELECT value FROM meta WHERE key = 'retention_ms'";
+        let now_ms = db.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(0);
+        let (mono, wall) = (clock::mono(), clock::wall());
+        store::begin(&db)?;
+        if store::finish(&db, configured.apply(&db, wall, now_ms))? {
             warn!(path = %dir.display(),
                 "the journal was lost: what is still present is announced again, under its old ids");
         }
-        Deliveries { db: &db, tables: &mut tables }.match_configuration(&configured.endpoints)?;
+        let tables = Tables::load(&db, seq_floor)?;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let origin = Origin { instance: identity.instance, host };
-        let sql = "SELECT value FROM meta WHERE key = 'retention_ms'";
-        let now_ms = db.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(0);
-        let retention = RetentionClock { now_ms, read_at: clock::wall() };
-        let (wait_max, next_retention) = (configured.wait_max, clock::mono());
-        Ok(Self { db, tables, origin, wait_max, retention, next_retention })
+        Ok(Self {
+            db,
+            tables,
+            configured: configured.clone(),
+            origin: Origin { instance: identity.instance, host },
+            retention: RetentionClock { now_ms, read_at: wall },
+            next_retention: mono,
+            steps: StepWatch::new(mono, wall),
+        })
     }
 
     pub(super) fn instance(&self) -> &str {
@@ -99,43 +87,36 @@ impl Open {
 
     /// Counts again after a transaction that failed.
     pub(super) fn recount(&mut self) -> Result<(), StoreError> {
-        self.tables.reload(&self.db)
+        self.tables.recount(&self.db)
     }
 
     /// Answers all of `writes` in one transaction; the answers may be given once this has returned `Ok`.
-    /// True when something new may be due.
+    /// True when something new may be due. With `refuses`, nothing new is recorded.
     pub(super) fn commit(
         &mut self,
         writes: Vec<Question>,
-        limits: &State,
         refuses: bool,
         answers: &mut Vec<Answer>,
     ) -> Result<bool, StoreError> {
-        self.db.execute_batch("BEGIN IMMEDIATE")?;
+        store::begin(&self.db)?;
         let mut news = false;
         let applied = writes.into_iter().try_for_each(|question| {
-            news |= self.apply(question, limits, refuses, answers)?;
+            news |= self.apply(question, refuses, answers)?;
             Ok(())
         });
-        let committed = applied.and_then(|()| Ok(self.db.execute_batch("COMMIT")?));
-        if committed.is_err() {
-            // SQLite may have rolled back by itself; then there is nothing to roll back.
-            let _already = self.db.execute_batch("ROLLBACK");
-        }
-        committed.map(|()| news)
+        store::finish(&self.db, applied).map(|()| news)
     }
 
     fn apply(
         &mut self,
         question: Question,
-        limits: &State,
         refuses: bool,
         answers: &mut Vec<Answer>,
     ) -> Result<bool, StoreError> {
         let mut news = false;
         answers.push(match question {
             Question::Record { source, batch, reply } => {
-                let recorded = self.record(&source, &batch, limits, refuses)?;
+                let recorded = self.record(&source, &batch, refuses)?;
                 news = recorded.iter().any(|outcome| matches!(outcome, Recorded::New(_)));
                 answer(reply, recorded)
             }
@@ -169,17 +150,16 @@ impl Open {
         &mut self,
         source: &Source,
         batch: &[Settled],
-        limits: &State,
         refuses: bool,
     ) -> Result<Vec<Recorded>, StoreError> {
         if refuses {
             return Ok(vec![Recorded::NoRoom; batch.len()]);
         }
-        let now = clock::wall_micros();
+        let (now, room) = (clock::wall_micros(), self.configured.room);
         let mut recorded = Vec::with_capacity(batch.len());
         for settled in batch {
             let mut arrivals = Arrivals { db: &self.db, tables: &mut self.tables };
-            let outcome = arrivals.record(source, settled, &self.origin, limits, now)?;
+            let outcome = arrivals.record(source, settled, &self.origin, room, now)?;
             if let Recorded::New(event) = outcome {
                 debug!(watch = %source.watch, path = %settled.path, %event, "committed");
             }
@@ -201,9 +181,7 @@ impl Open {
                 answer(reply, self.arrivals().remembered(&source.watch, &after)?)
             }
             Question::Due { endpoint, held, limit, reply } => {
-                let wait_max = self.wait_max;
-                let wanted = Wanted { endpoint: &endpoint, held: &held, limit, wait_max };
-                answer(reply, self.deliveries().due(&wanted, clock::wall())?)
+                answer(reply, self.deliveries().due(&endpoint, &held, limit, clock::wall())?)
             }
             Question::IsParked { endpoint, url, reply } => {
                 answer(reply, self.deliveries().is_parked(&endpoint, url)?)
@@ -212,31 +190,35 @@ impl Open {
         }))
     }
 
-    /// Now and then, and when there are too many dead letters: forgets what may be forgotten, and gives
-    /// free pages back a few at a time.
-    pub(super) fn retain(&mut self, dead_max: u64, now: Instant) -> Result<(), StoreError> {
-        if now < self.next_retention && self.tables.dead <= dead_max {
+    /// What has to be done now and then: follows a clock that was set back, forgets what may be forgotten,
+    /// gives free pages back.
+    pub(super) fn keep_house(&mut self) -> Result<(), StoreError> {
+        let (mono, wall) = (clock::mono(), clock::wall());
+        if let Some(step) = self.steps.set_back(mono, wall) {
+            warn!(step_s = step.as_secs(), "the clock was set back: retries keep their distance");
+            self.deliveries().set_back(step)?;
+        }
+        if mono < self.next_retention && self.tables.dead <= self.configured.dead_max {
             return Ok(());
         }
-        self.next_retention = now + retention::INTERVAL;
-        self.retention = self.retention.advance(clock::wall());
-        self.db.execute_batch("BEGIN IMMEDIATE")?;
-        let forgotten = self.forget(dead_max);
-        self.db.execute_batch(if forgotten.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
-        let buried = forgotten?;
+        self.next_retention = mono + retention::INTERVAL;
+        self.retention = self.retention.advance(wall);
+        store::begin(&self.db)?;
+        let forgotten = self.forget();
+        let buried = store::finish(&self.db, forgotten)?;
         if buried > 0 {
             warn!(buried, "the oldest dead letters were removed: state.dead_max_events is reached");
         }
-        self.db.execute_batch("PRAGMA incremental_vacuum(256)")?;
-        Ok(())
+        store::give_back(&self.db)
     }
 
-    fn forget(&mut self, dead_max: u64) -> Result<u64, StoreError> {
+    fn forget(&mut self) -> Result<u64, StoreError> {
         let sql = "DELETE FROM seen WHERE gone_since IS NOT NULL AND gone_since < ?1";
         self.db.execute(sql, [self.retention.tombstones_before()])?;
         let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES ('retention_ms', ?1)";
         self.db.execute(sql, [self.retention.now_ms])?;
-        self.deliveries().bury_oldest(dead_max)
+        let keep = self.configured.dead_max;
+        self.deliveries().bury_oldest(keep)
     }
 
     fn arrivals(&mut self) -> Arrivals<'_> {

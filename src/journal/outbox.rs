@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use tracing::warn;
 
 use super::{store::StoreError, tables::Tables};
 use crate::{
@@ -11,25 +10,14 @@ use crate::{
     clock::WallMs,
 };
 
-/// Values of `delivery.state`. Parked: its endpoint is not configured at present.
-const WAITS: i64 = 0;
+/// Values of `delivery.state`: it waits, is given up, or its endpoint is not configured at present.
+pub(crate) const WAITS: i64 = 0;
 const DEAD: i64 = 1;
-const PARKED: i64 = 2;
+pub(crate) const PARKED: i64 = 2;
 
 /// Bodies given out at once, in bytes. A body is about 500 bytes, and 52 KiB at worst (a path of 4 KiB of
 /// control characters, escaped, three times), so a lane's window is bounded (P8).
 const WINDOW_BYTES: usize = 1 << 20;
-
-/// What a lane asks for.
-pub(crate) struct Wanted<'a> {
-    pub(crate) endpoint: &'a Name,
-    /// Not these: the lane has them.
-    pub(crate) held: &'a [i64],
-    /// At most so many.
-    pub(crate) limit: usize,
-    /// What is due later than this from now on was stored under a wrong clock: nothing waits so long.
-    pub(crate) wait_max: Duration,
-}
 
 /// A transaction's view of the deliveries.
 pub(crate) struct Deliveries<'a> {
@@ -38,49 +26,52 @@ pub(crate) struct Deliveries<'a> {
 }
 
 impl Deliveries<'_> {
-    /// What is due now.
-    pub(crate) fn due(&mut self, wanted: &Wanted<'_>, now: WallMs) -> Result<DueBatch, StoreError> {
-        let id = self.tables.endpoint(self.db, wanted.endpoint)?;
-        let waiting = self.tables.waiting.get(&id).copied().unwrap_or(0);
-        let mut batch = DueBatch { waiting, ..DueBatch::default() };
+    /// What is due for `endpoint` now, without what its lane holds; at most `limit` events.
+    pub(crate) fn due(
+        &self,
+        endpoint: &Name,
+        held: &[i64],
+        limit: usize,
+        now: WallMs,
+    ) -> Result<DueBatch, StoreError> {
+        let id = self.tables.endpoint(endpoint)?;
+        let waiting = self.tables.backlog(id).events;
         // Not compared with what is held: that may have been concluded a moment ago.
         if waiting == 0 {
-            return Ok(batch);
+            return Ok(DueBatch::default());
         }
-        let latest = now.after(wanted.wait_max);
-        self.pick(&mut batch, id, (i64::MIN, now.0), wanted)?;
-        self.pick(&mut batch, id, (latest.0, i64::MAX), wanted)?;
+        let mut batch = self.pick(id, held, limit, now)?;
         let sql = "SELECT min(next_ms) FROM delivery
                    WHERE endpoint = ?1 AND state = 0 AND behind IS NULL AND next_ms > ?2";
         let next: Option<i64> =
             self.db.prepare_cached(sql)?.query_row(params![id, now.0], |row| row.get(0))?;
-        batch.next_in = next.map(|next| WallMs(next).until(now).min(wanted.wait_max));
-        let known = (wanted.held.len() + batch.events.len()) as u64;
-        batch.waiting = waiting.saturating_sub(known);
+        batch.next_in = next.map(|next| WallMs(next).until(now));
+        batch.waiting = waiting.saturating_sub((held.len() + batch.events.len()) as u64);
         Ok(batch)
     }
 
-    /// Adds events that are due after `window.0` and not after `window.1`.
     fn pick(
         &self,
-        batch: &mut DueBatch,
         endpoint: i64,
-        window: (i64, i64),
-        wanted: &Wanted<'_>,
-    ) -> Result<(), StoreError> {
-        let mut bytes: usize = batch.events.iter().map(|due| due.body.len()).sum();
+        held: &[i64],
+        limit: usize,
+        now: WallMs,
+    ) -> Result<DueBatch, StoreError> {
+        let (mut batch, mut bytes) = (DueBatch::default(), 0);
         let sql = "SELECT d.seq, d.attempts, e.id, e.watch, e.path, e.body
                    FROM delivery d JOIN event e ON e.seq = d.seq
-                   WHERE d.endpoint = ?1 AND d.state = 0 AND d.behind IS NULL
-                     AND d.next_ms > ?2 AND d.next_ms <= ?3
+                   WHERE d.endpoint = ?1 AND d.state = 0 AND d.behind IS NULL AND d.next_ms <= ?2
                    ORDER BY d.next_ms, d.seq";
         let mut rows = self.db.prepare_cached(sql)?;
-        let mut rows = rows.query(params![endpoint, window.0, window.1])?;
-        while batch.events.len() < wanted.limit && bytes < WINDOW_BYTES {
-            let Some(row) = rows.next()? else { return Ok(()) };
+        let mut rows = rows.query(params![endpoint, now.0])?;
+        while let Some(row) = rows.next()? {
             let seq: i64 = row.get(0)?;
-            if wanted.held.contains(&seq) {
+            if held.contains(&seq) {
                 continue;
+            }
+            if batch.events.len() >= limit || bytes >= WINDOW_BYTES {
+                batch.more = true;
+                break;
             }
             let body = row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?;
             bytes += body.len();
@@ -95,7 +86,7 @@ impl Deliveries<'_> {
                 body: body.into(),
             });
         }
-        Ok(())
+        Ok(batch)
     }
 
     /// Stores how an attempt ended; true when another event of the same path may go now.
@@ -106,7 +97,7 @@ impl Deliveries<'_> {
         conclusion: &Conclusion,
         now: WallMs,
     ) -> Result<bool, StoreError> {
-        let id = self.tables.endpoint(self.db, endpoint)?;
+        let id = self.tables.endpoint(endpoint)?;
         match conclusion {
             Conclusion::Delivered => {
                 let sql = "DELETE FROM delivery WHERE seq = ?1 AND endpoint = ?2 AND state = 0";
@@ -163,16 +154,13 @@ impl Deliveries<'_> {
 
     /// Counts a delivery out; and its event, when it was the last that waited.
     fn ended(&mut self, seq: i64, endpoint: i64) -> Result<(), StoreError> {
-        if let Some(waiting) = self.tables.waiting.get_mut(&endpoint) {
-            *waiting = waiting.saturating_sub(1);
-        }
-        let sql = "SELECT length(body) FROM event WHERE seq = ?1
-                   AND NOT EXISTS (SELECT 1 FROM delivery WHERE seq = ?1 AND state = 0)";
-        let last: Option<u64> =
-            self.db.prepare_cached(sql)?.query_row([seq], |row| row.get(0)).optional()?;
-        if let Some(bytes) = last {
-            self.tables.events = self.tables.events.saturating_sub(1);
-            self.tables.bytes = self.tables.bytes.saturating_sub(bytes);
+        let sql =
+            "SELECT length(body), NOT EXISTS (SELECT 1 FROM delivery WHERE seq = ?1 AND state = 0)
+                   FROM event WHERE seq = ?1";
+        let row =
+            self.db.prepare_cached(sql)?.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)));
+        if let Some((bytes, last)) = row.optional()? {
+            self.tables.ended(endpoint, bytes, last);
         }
         Ok(())
     }
@@ -188,26 +176,18 @@ impl Deliveries<'_> {
         Ok(self.db.prepare_cached(sql)?.execute(params![seq, endpoint])? > 0)
     }
 
-    /// Parks what waits for endpoints that are not configured: it is kept, but takes no room from the
-    /// others. What was parked for an endpoint that is back waits again.
-    pub(crate) fn match_configuration(&mut self, configured: &[Name]) -> Result<(), StoreError> {
-        let known: Vec<(Name, i64)> =
-            self.tables.endpoints().map(|(n, id)| (n.clone(), id)).collect();
-        for (name, id) in known {
-            let (from, to) =
-                if configured.contains(&name) { (PARKED, WAITS) } else { (WAITS, PARKED) };
-            let sql = "UPDATE delivery SET state = ?3 WHERE endpoint = ?1 AND state = ?2";
-            let parked = self.db.execute(sql, params![id, from, to])?;
-            if to == PARKED && parked > 0 {
-                warn!(endpoint = %name, parked, "events are parked: their endpoint is not configured");
-            }
-        }
-        self.tables.recount(self.db)
+    /// The clock was set back by `step`: what waits for its time does not wait longer for that.
+    pub(crate) fn set_back(&mut self, step: Duration) -> Result<(), StoreError> {
+        let sql =
+            "UPDATE delivery SET next_ms = max(next_ms - ?1, 0) WHERE state = 0 AND next_ms > 0";
+        let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
+        self.db.execute(sql, [step_ms])?;
+        Ok(())
     }
 
     /// Makes everything that waits for `endpoint` due now.
     pub(crate) fn release(&mut self, endpoint: &Name) -> Result<(), StoreError> {
-        let id = self.tables.endpoint(self.db, endpoint)?;
+        let id = self.tables.endpoint(endpoint)?;
         let sql = "UPDATE delivery SET next_ms = 0
                    WHERE endpoint = ?1 AND state = 0 AND behind IS NULL AND next_ms > 0";
         self.db.prepare_cached(sql)?.execute([id])?;
@@ -216,14 +196,14 @@ impl Deliveries<'_> {
 
     /// Remembers that `endpoint` is gone at this URL.
     pub(crate) fn park(&mut self, endpoint: &Name, url: UrlPrint) -> Result<(), StoreError> {
-        let id = self.tables.endpoint(self.db, endpoint)?;
+        let id = self.tables.endpoint(endpoint)?;
         self.db.execute("UPDATE endpoint SET parked_url = ?2 WHERE id = ?1", params![id, url.0])?;
         Ok(())
     }
 
     /// Whether `endpoint` is parked at exactly this URL.
     pub(crate) fn is_parked(&mut self, endpoint: &Name, url: UrlPrint) -> Result<bool, StoreError> {
-        let id = self.tables.endpoint(self.db, endpoint)?;
+        let id = self.tables.endpoint(endpoint)?;
         let sql = "SELECT parked_url FROM endpoint WHERE id = ?1";
         let parked: Option<Vec<u8>> = self.db.query_row(sql, [id], |row| row.get(0))?;
         Ok(parked.is_some_and(|parked| parked == url.0))

@@ -16,7 +16,7 @@ pub(crate) const MIN_READER: i64 = 1;
 pub(crate) const MIGRATIONS: &[&str] = &[V1];
 
 /// * `seen`: one row per file, the last version that was committed. `event` is empty for a baseline.
-///   `last_seq` is the row of its last event, while there is one. `gone_since` is in retention time.
+///   `gone_since` is in retention time.
 /// * `event`: one row per arrival, until every delivery has ended.
 /// * `delivery`: state 0 waits, 1 is dead, 2 is parked (its endpoint is not configured). `behind` is the event of the same path that must end first.
 const V1: &str = "
@@ -30,7 +30,7 @@ CREATE TABLE endpoint (
 ) STRICT;
 CREATE TABLE seen (
   watch INTEGER NOT NULL, path BLOB NOT NULL, version BLOB NOT NULL,
-  generation INTEGER NOT NULL, event BLOB NOT NULL, last_seq INTEGER NOT NULL, gone_since INTEGER,
+  generation INTEGER NOT NULL, event BLOB NOT NULL, gone_since INTEGER,
   PRIMARY KEY (watch, path)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tombstone ON seen (gone_since) WHERE gone_since IS NOT NULL;
@@ -38,6 +38,7 @@ CREATE TABLE event (
   seq INTEGER PRIMARY KEY, id BLOB NOT NULL, watch INTEGER NOT NULL, path BLOB NOT NULL,
   committed_ms INTEGER NOT NULL, body BLOB NOT NULL
 ) STRICT;
+CREATE INDEX event_path ON event (watch, path);
 CREATE TABLE delivery (
   seq INTEGER NOT NULL, endpoint INTEGER NOT NULL, state INTEGER NOT NULL, behind INTEGER,
   next_ms INTEGER NOT NULL, attempts INTEGER NOT NULL,

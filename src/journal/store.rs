@@ -16,6 +16,9 @@ use super::{
 };
 use crate::clock::WallMs;
 
+/// Free pages that are left for the next burst: 1 MiB.
+const FREE_PAGES_KEPT: i64 = 256;
+
 /// Name of the database in the state directory.
 pub(crate) const DATABASE: &str = "journal.db";
 
@@ -70,8 +73,9 @@ pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
 }
 
 /// Opens the database of `dir`, checked and current, or makes one. `known` says that there should be one:
-/// a new one then remembers that another was lost, from its first commit on.
-pub(crate) fn open(dir: &Path, known: bool) -> Result<Connection, StoreError> {
+/// a new one then remembers that another was lost, from its first commit on. `check` reads the whole file
+/// if it was not closed cleanly.
+pub(crate) fn open(dir: &Path, known: bool, check: bool) -> Result<Connection, StoreError> {
     let path = dir.join(DATABASE);
     let stopped_cleanly = fs::metadata(wal_of(&path)).map_or(0, |wal| wal.len()) == 0;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -87,7 +91,7 @@ pub(crate) fn open(dir: &Path, known: bool) -> Result<Connection, StoreError> {
     prepare(&connection)?;
     require_ours(&connection)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version > 0 && !stopped_cleanly {
+    if version > 0 && check && !stopped_cleanly {
         quick_check(&connection)?;
     }
     migrate(&connection, version, known)?;
@@ -110,6 +114,39 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
          PRAGMA temp_store = MEMORY;
          PRAGMA trusted_schema = OFF;",
     )?;
+    Ok(())
+}
+
+/// Begins a transaction; [`finish`] ends it.
+pub(crate) fn begin(connection: &Connection) -> Result<(), StoreError> {
+    Ok(connection.execute_batch("BEGIN IMMEDIATE")?)
+}
+
+/// Commits if `work` went well, and rolls back if it or the commit did not.
+pub(crate) fn finish<T>(
+    connection: &Connection,
+    work: Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let outcome = work.and_then(|done| {
+        connection.execute_batch("COMMIT")?;
+        Ok(done)
+    });
+    if outcome.is_err() {
+        // SQLite may have rolled back by itself; then there is nothing to roll back.
+        let _already = connection.execute_batch("ROLLBACK");
+    }
+    outcome
+}
+
+/// Gives free pages back to the file system, a few at a time.
+pub(crate) fn give_back(connection: &Connection) -> Result<(), StoreError> {
+    let free: i64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+    if free >= FREE_PAGES_KEPT {
+        // One step of this statement frees one page.
+        let mut vacuum = connection.prepare("PRAGMA incremental_vacuum(1024)")?;
+        let mut pages = vacuum.query([])?;
+        while pages.next()?.is_some() {}
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What the journal keeps in memory beside the database: row ids of names, and counts. Loaded at open,
 //! again after a rollback.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Instant};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -17,77 +17,70 @@ pub(crate) struct Tables {
     watches: HashMap<Name, i64>,
     endpoints: HashMap<Name, i64>,
     names: HashMap<i64, Name>,
-    /// Deliveries that wait, by endpoint row.
-    pub(crate) waiting: HashMap<i64, u64>,
+    backlogs: HashMap<i64, Backlog>,
     /// Events with at least one delivery that waits.
     pub(crate) events: u64,
-    /// Bytes of their bodies.
-    pub(crate) bytes: u64,
     /// Deliveries that are dead.
     pub(crate) dead: u64,
+    /// Files that are remembered and not gone, by watch row; counted when first asked for.
+    live: HashMap<i64, u64>,
+    /// First scans of this run that recorded a baseline, by watch row.
+    baselines: HashMap<i64, Baseline>,
     next_seq: i64,
     seq_end: i64,
 }
 
+/// What waits for one endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    pub(crate) events: u64,
+    /// Of their bodies.
+    pub(crate) bytes: u64,
+}
+
+/// A first scan that records silently.
+#[derive(Clone, Copy, Debug)]
+enum Baseline {
+    UnderWay,
+    Ended(Instant),
+}
+
 impl Tables {
-    pub(crate) fn load(db: &Connection) -> Result<Self, StoreError> {
-        let mut tables = Self::default();
-        let mut names = db.prepare("SELECT id, name FROM watch")?;
-        for row in
-            names.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?
-        {
-            let (id, name) = row?;
-            let name = Name::parse(&name)
-                .ok_or_else(|| StoreError::Damaged(format!("watch name {name:?}")))?;
-            tables.names.insert(id, name.clone());
-            tables.watches.insert(name, id);
-        }
-        let mut names = db.prepare("SELECT id, name FROM endpoint")?;
-        for row in
-            names.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?
-        {
-            let (id, name) = row?;
-            let name = Name::parse(&name)
-                .ok_or_else(|| StoreError::Damaged(format!("endpoint name {name:?}")))?;
-            tables.endpoints.insert(name, id);
-        }
+    /// Reads the names and counts. No sequence number up to `seq_floor` will be given out: lanes may still
+    /// hold those of a database that this one replaces.
+    pub(crate) fn load(db: &Connection, seq_floor: i64) -> Result<Self, StoreError> {
+        let watches = read_names(db, "SELECT id, name FROM watch")?;
+        let names = watches.iter().map(|(name, id)| (*id, name.clone())).collect();
+        let endpoints = read_names(db, "SELECT id, name FROM endpoint")?;
+        let next_seq = read_seq_end(db)?.max(seq_floor);
+        let mut tables =
+            Self { watches, endpoints, names, next_seq, seq_end: next_seq, ..Self::default() };
         tables.recount(db)?;
-        tables.next_seq = read_seq_end(db)?;
-        tables.seq_end = tables.next_seq;
         Ok(tables)
     }
 
-    /// Counts again what commits count along.
+    /// Counts again what commits count along: after a rollback.
     pub(crate) fn recount(&mut self, db: &Connection) -> Result<(), StoreError> {
-        let mut waiting = db
-            .prepare("SELECT endpoint, count(*) FROM delivery WHERE state = 0 GROUP BY endpoint")?;
-        let rows = waiting.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        self.waiting = rows.collect::<Result<_, _>>()?;
-        (self.events, self.bytes) = db.query_row(
-            "SELECT count(*), coalesce(sum(length(body)), 0) FROM event
-             WHERE EXISTS (SELECT 1 FROM delivery WHERE delivery.seq = event.seq AND state = 0)",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-        self.dead =
-            db.query_row("SELECT count(*) FROM delivery WHERE state = 1", [], |row| row.get(0))?;
+        let sql = "SELECT d.endpoint, count(*), coalesce(sum(length(e.body)), 0)
+                   FROM delivery d JOIN event e ON e.seq = d.seq WHERE d.state = 0 GROUP BY d.endpoint";
+        let mut backlogs = db.prepare(sql)?;
+        let rows = backlogs.query_map([], |row| {
+            Ok((row.get(0)?, Backlog { events: row.get(1)?, bytes: row.get(2)? }))
+        })?;
+        self.backlogs = rows.collect::<Result<_, _>>()?;
+        let sql = "SELECT count(DISTINCT seq) FROM delivery WHERE state = 0";
+        self.events = db.query_row(sql, [], |row| row.get(0))?;
+        let sql = "SELECT count(*) FROM delivery WHERE state = 1";
+        self.dead = db.query_row(sql, [], |row| row.get(0))?;
+        self.live.clear();
+        self.seq_end = self.next_seq; // the reserved block may have been rolled back
         Ok(())
     }
 
-    /// The row of a watch, made when it is new.
-    pub(crate) fn watch(&mut self, db: &Connection, name: &Name) -> Result<i64, StoreError> {
-        if let Some(id) = self.watches.get(name) {
-            return Ok(*id);
-        }
-        db.execute(
-            "INSERT OR IGNORE INTO watch (name, first_scan) VALUES (?1, 0)",
-            [name.as_str()],
-        )?;
-        let id = db
-            .query_row("SELECT id FROM watch WHERE name = ?1", [name.as_str()], |row| row.get(0))?;
-        self.watches.insert(name.clone(), id);
-        self.names.insert(id, name.clone());
-        Ok(id)
+    /// The row of a configured watch.
+    pub(crate) fn watch(&self, name: &Name) -> Result<i64, StoreError> {
+        let id = self.watches.get(name).copied();
+        id.ok_or_else(|| StoreError::Reopen(format!("no row for the watch {name}")))
     }
 
     /// The name of a watch row.
@@ -95,23 +88,69 @@ impl Tables {
         self.names.get(&id).cloned().ok_or_else(|| StoreError::Damaged(format!("no watch {id}")))
     }
 
-    /// The row of an endpoint, made when it is new.
-    pub(crate) fn endpoint(&mut self, db: &Connection, name: &Name) -> Result<i64, StoreError> {
-        if let Some(id) = self.endpoints.get(name) {
-            return Ok(*id);
-        }
-        db.execute("INSERT OR IGNORE INTO endpoint (name) VALUES (?1)", [name.as_str()])?;
-        let id =
-            db.query_row("SELECT id FROM endpoint WHERE name = ?1", [name.as_str()], |row| {
-                row.get(0)
-            })?;
-        self.endpoints.insert(name.clone(), id);
-        Ok(id)
+    /// The row of a configured endpoint.
+    pub(crate) fn endpoint(&self, name: &Name) -> Result<i64, StoreError> {
+        let id = self.endpoints.get(name).copied();
+        id.ok_or_else(|| StoreError::Reopen(format!("no row for the endpoint {name}")))
     }
 
-    /// Endpoints that the journal knows, and their rows.
-    pub(crate) fn endpoints(&self) -> impl Iterator<Item = (&Name, i64)> {
-        self.endpoints.iter().map(|(name, id)| (name, *id))
+    /// What waits for an endpoint.
+    pub(crate) fn backlog(&self, endpoint: i64) -> Backlog {
+        self.backlogs.get(&endpoint).copied().unwrap_or_default()
+    }
+
+    /// One more event waits for an endpoint.
+    pub(crate) fn waits(&mut self, endpoint: i64, bytes: u64) {
+        let backlog = self.backlogs.entry(endpoint).or_default();
+        backlog.events += 1;
+        backlog.bytes += bytes;
+    }
+
+    /// One event less does; `last` when it waits for no other endpoint either.
+    pub(crate) fn ended(&mut self, endpoint: i64, bytes: u64, last: bool) {
+        let backlog = self.backlogs.entry(endpoint).or_default();
+        backlog.events = backlog.events.saturating_sub(1);
+        backlog.bytes = backlog.bytes.saturating_sub(bytes);
+        self.events = self.events.saturating_sub(u64::from(last));
+    }
+
+    /// How many files of a watch are remembered and not gone.
+    pub(crate) fn live(&mut self, db: &Connection, watch: i64) -> Result<u64, StoreError> {
+        if let Some(live) = self.live.get(&watch) {
+            return Ok(*live);
+        }
+        let sql = "SELECT count(*) FROM seen WHERE watch = ?1 AND gone_since IS NULL";
+        let live = db.query_row(sql, [watch], |row| row.get(0))?;
+        self.live.insert(watch, live);
+        Ok(live)
+    }
+
+    /// `more` files are remembered (or, negative, gone).
+    pub(crate) fn change_live(&mut self, watch: i64, more: i64) {
+        if let Some(live) = self.live.get_mut(&watch) {
+            *live = live.saturating_add_signed(more);
+        }
+    }
+
+    /// A first scan has begun to record silently.
+    pub(crate) fn baseline_begins(&mut self, watch: i64) {
+        self.baselines.entry(watch).or_insert(Baseline::UnderWay);
+    }
+
+    /// It has ended.
+    pub(crate) fn baseline_ends(&mut self, watch: i64, now: Instant) {
+        if let Some(baseline @ Baseline::UnderWay) = self.baselines.get_mut(&watch) {
+            *baseline = Baseline::Ended(now);
+        }
+    }
+
+    /// Whether what was first seen at `since` may have landed while the baseline was being recorded.
+    pub(crate) fn landed_during_baseline(&self, watch: i64, since: Instant) -> bool {
+        match self.baselines.get(&watch) {
+            Some(Baseline::UnderWay) => true,
+            Some(Baseline::Ended(end)) => since <= *end,
+            None => false,
+        }
     }
 
     /// A sequence number that no event has had.
@@ -125,14 +164,21 @@ impl Tables {
         Ok(self.next_seq)
     }
 
-    /// Forgets what was learnt in a transaction that was rolled back: names and the reserved block.
-    pub(crate) fn reload(&mut self, db: &Connection) -> Result<(), StoreError> {
-        let next_seq = self.next_seq;
-        *self = Self::load(db)?;
-        self.next_seq = self.next_seq.max(next_seq);
-        self.seq_end = self.next_seq;
-        Ok(())
+    /// The highest sequence number that was given out.
+    pub(crate) fn last_seq(&self) -> i64 {
+        self.next_seq
     }
+}
+
+fn read_names(db: &Connection, sql: &str) -> Result<HashMap<Name, i64>, StoreError> {
+    let mut rows = db.prepare(sql)?;
+    let rows = rows.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    rows.map(|row| {
+        let (id, text) = row?;
+        let name = Name::parse(&text);
+        Ok((name.ok_or_else(|| StoreError::Damaged(format!("the name {text:?}")))?, id))
+    })
+    .collect()
 }
 
 fn read_seq_end(db: &Connection) -> Result<i64, StoreError> {

@@ -6,10 +6,11 @@ use tempfile::TempDir;
 
 use super::{
     arrivals::{Arrivals, Origin, Source},
-    outbox::{Deliveries, Wanted},
+    configured::{Configured, Room},
+    outbox::Deliveries,
     retention::RetentionClock,
     store::{self, DATABASE, StoreError},
-    tables::Tables,
+    tables::{Backlog, Tables},
 };
 use crate::{
     arrival::{
@@ -17,7 +18,6 @@ use crate::{
         Refusal, RelPath, Sample, Scanned, Settled, Stamp, Version, Witness,
     },
     clock::{self, WallMs},
-    config::checked::State,
 };
 
 const NOW: WallMs = WallMs(1_800_000_000_000);
@@ -50,29 +50,32 @@ struct Bench {
     dir: TempDir,
     db: Connection,
     tables: Tables,
-    limits: State,
+    room: Room,
 }
 
 impl Bench {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let limits = State {
-            dir: dir.path().to_path_buf(),
-            outbox_events_max: 1000,
-            outbox_bytes_max: 1 << 20,
-            dead_events_max: 10,
-        };
-        let db = store::open(dir.path(), false).unwrap();
-        let tables = Tables::load(&db).unwrap();
-        Self { dir, db, tables, limits }
+        Self::in_dir(tempfile::tempdir().unwrap(), &["a", "b"], 0)
+    }
+
+    fn in_dir(dir: TempDir, endpoints: &[&str], seq_floor: i64) -> Self {
+        let room = Room { events: 1000, bytes: 1 << 20 };
+        let endpoints = endpoints.iter().map(|text| name(text)).collect();
+        let configured = Configured { watches: vec![name("w")], endpoints, room, dead_max: 10 };
+        let db = store::open(dir.path(), false, true).unwrap();
+        configured.apply(&db, NOW, 0).unwrap();
+        let tables = Tables::load(&db, seq_floor).unwrap();
+        Self { dir, db, tables, room }
     }
 
     fn reopened(self) -> Self {
-        let Self { dir, db, limits, .. } = self;
+        self.reopened_with(&["a", "b"])
+    }
+
+    fn reopened_with(self, endpoints: &[&str]) -> Self {
+        let Self { dir, db, .. } = self;
         drop(db);
-        let db = store::open(dir.path(), false).unwrap();
-        let tables = Tables::load(&db).unwrap();
-        Self { dir, db, tables, limits }
+        Self::in_dir(dir, endpoints, 0)
     }
 
     fn arrivals(&mut self) -> Arrivals<'_> {
@@ -84,11 +87,12 @@ impl Bench {
     }
 
     fn record(&mut self, path: &str, content: u64) -> Recorded {
-        let source = Source {
-            watch: name("w"),
-            root: b"/r".to_vec(),
-            endpoints: vec![name("a"), name("b")],
-        };
+        self.record_for(&["a", "b"], path, content)
+    }
+
+    fn record_for(&mut self, endpoints: &[&str], path: &str, content: u64) -> Recorded {
+        let endpoints = endpoints.iter().map(|text| name(text)).collect();
+        let source = Source { watch: name("w"), root: b"/r".to_vec(), endpoints };
         let settled = Settled {
             path: RelPath::from_bytes(path.as_bytes()),
             version: version(content),
@@ -96,8 +100,8 @@ impl Bench {
             since: clock::mono(),
         };
         let origin = Origin { instance: "i".into(), host: "h".into() };
-        let limits = self.limits.clone();
-        self.arrivals().record(&source, &settled, &origin, &limits, 7).unwrap()
+        let room = self.room;
+        self.arrivals().record(&source, &settled, &origin, room, 7).unwrap()
     }
 
     fn due(&mut self, endpoint: &str) -> DueBatch {
@@ -105,9 +109,7 @@ impl Bench {
     }
 
     fn due_beside(&mut self, endpoint: &str, held: &[i64]) -> DueBatch {
-        let (endpoint, wait_max) = (&name(endpoint), Duration::from_hours(48));
-        let wanted = Wanted { endpoint, held, limit: 100, wait_max };
-        self.deliveries().due(&wanted, NOW).unwrap()
+        self.deliveries().due(&name(endpoint), held, 100, NOW).unwrap()
     }
 
     fn conclude(&mut self, endpoint: &str, seq: i64, conclusion: &Conclusion) {
@@ -180,7 +182,7 @@ fn a_delivered_event_leaves_nothing_but_the_memory_of_its_version() {
     bench.conclude("a", seq, &Conclusion::Delivered);
     assert_eq!((bench.tables.events, bench.due("b").events.len()), (1, 1));
     bench.conclude("b", seq, &Conclusion::Delivered);
-    assert_eq!((bench.tables.events, bench.tables.bytes), (0, 0));
+    assert_eq!(bench.tables.events, 0);
     let rows: i64 = bench.db.query_row("SELECT count(*) FROM event", [], |row| row.get(0)).unwrap();
     assert_eq!(rows, 0);
     assert_eq!(bench.recall("f", 1), Recall::Known);
@@ -199,19 +201,57 @@ fn a_retry_is_due_after_its_delay_and_a_release_makes_it_due_at_once() {
 }
 
 #[test]
-fn what_was_stored_under_a_wrong_clock_does_not_wait_for_years() {
+fn what_was_stored_under_a_clock_that_ran_ahead_is_due_after_a_restart() {
     let mut bench = Bench::new();
     bench.record("f", 1);
     let seq = bench.due("a").events[0].seq;
     let far = WallMs(NOW.0 + 1_000_000_000_000);
     bench.deliveries().conclude(&name("a"), seq, &retry(Duration::from_secs(1)), far).unwrap();
-    assert_eq!(bench.due("a").events.len(), 1);
+    assert_eq!(bench.reopened().due("a").events.len(), 1);
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_make_a_retry_wait_longer() {
+    let mut bench = Bench::new();
+    bench.record("f", 1);
+    let seq = bench.due("a").events[0].seq;
+    let ahead = WallMs(NOW.0 + 86_400_000);
+    bench.deliveries().conclude(&name("a"), seq, &retry(Duration::from_secs(5)), ahead).unwrap();
+    bench.deliveries().set_back(Duration::from_hours(24)).unwrap();
+    assert_eq!(bench.due("a").next_in, Some(Duration::from_secs(5)));
+}
+
+#[test]
+fn p1_a_database_that_replaces_another_gives_no_sequence_number_twice() {
+    let mut bench = Bench::new();
+    bench.record("f", 1);
+    let held = bench.due("a").events[0].seq;
+    let mut other =
+        Bench::in_dir(tempfile::tempdir().unwrap(), &["a", "b"], bench.tables.last_seq());
+    for n in 0..20 {
+        other.record(&n.to_string(), 1);
+    }
+    other.conclude("a", held, &Conclusion::Delivered);
+    assert_eq!(other.due("a").events.len(), 20, "what a lane still held ended something else");
+}
+
+#[test]
+fn a_batch_that_is_cut_by_its_size_says_that_there_is_more() {
+    let mut bench = Bench::new();
+    bench.room.bytes = u64::MAX;
+    for n in 0..80 {
+        bench.record(&format!("{n}-{}", "\u{1}".repeat(3000)), 1);
+    }
+    let first = bench.due("a");
+    assert!(first.more && first.events.len() < 80, "{} events", first.events.len());
+    let held: Vec<i64> = first.events.iter().map(|due| due.seq).collect();
+    assert!(!bench.due_beside("a", &held).events.is_empty());
 }
 
 #[test]
 fn p8_a_full_outbox_takes_nothing_and_forgets_nothing() {
     let mut bench = Bench::new();
-    bench.limits.outbox_events_max = 2;
+    bench.room.events = 2;
     assert!(matches!(bench.record("1", 1), Recorded::New(_)));
     assert!(matches!(bench.record("2", 1), Recorded::New(_)));
     assert_eq!(bench.record("3", 1), Recorded::NoRoom);
@@ -224,17 +264,52 @@ fn p8_a_full_outbox_takes_nothing_and_forgets_nothing() {
 }
 
 #[test]
+fn p6_an_endpoint_that_is_full_leaves_the_room_of_the_others() {
+    let mut bench = Bench::new();
+    bench.room.events = 2;
+    for path in ["1", "2"] {
+        assert!(matches!(bench.record_for(&["a"], path, 1), Recorded::New(_)));
+    }
+    assert_eq!(bench.record_for(&["a"], "3", 1), Recorded::NoRoom);
+    assert!(matches!(bench.record_for(&["b"], "3", 1), Recorded::New(_)));
+}
+
+#[test]
 fn p8_what_is_parked_for_an_endpoint_that_is_not_configured_takes_no_room() {
     let mut bench = Bench::new();
     bench.record("f", 1);
     bench.record("f", 2);
     let first = bench.due("a").events[0].seq;
     bench.conclude("a", first, &Conclusion::Delivered);
-    bench.deliveries().match_configuration(&[name("a")]).unwrap();
-    assert_eq!((bench.tables.events, bench.due("b").events.len()), (1, 0), "only a counts");
-    bench.deliveries().match_configuration(&[name("a"), name("b")]).unwrap();
+    let bench = bench.reopened_with(&["a"]);
+    assert_eq!(bench.tables.events, 1, "only a counts");
+    let b = bench.tables.endpoint(&name("b")).unwrap();
+    assert_eq!(bench.tables.backlog(b), Backlog::default());
+    let mut bench = bench.reopened();
     assert_eq!(bench.tables.events, 2);
     assert_eq!(bench.due("b").events[0].seq, first, "back, and in order");
+}
+
+#[test]
+fn p5_order_holds_for_an_endpoint_that_was_away_for_a_version() {
+    let mut bench = Bench::new();
+    bench.record_for(&["a", "b"], "f", 1);
+    let first = bench.due("a").events[0].seq;
+    let mut bench = bench.reopened_with(&["b"]);
+    bench.record_for(&["b"], "f", 2);
+    let mut bench = bench.reopened();
+    bench.record_for(&["a", "b"], "f", 3);
+    let due: Vec<i64> = bench.due("a").events.iter().map(|due| due.seq).collect();
+    assert_eq!(due, [first]);
+}
+
+#[test]
+fn p3_a_file_that_is_back_at_a_version_still_on_its_way_is_the_same_arrival() {
+    let mut bench = Bench::new();
+    bench.record("f", 1);
+    bench.record("f", 2);
+    assert_eq!(bench.record("f", 1), Recorded::AlreadySeen);
+    assert_eq!(bench.recall("f", 1), Recall::Known);
 }
 
 #[test]
@@ -260,6 +335,7 @@ fn p8_the_oldest_dead_letters_go_first() {
 fn a_baseline_is_silent_and_its_next_version_is_the_first_generation() {
     let mut bench = Bench::new();
     bench.arrivals().baseline(&name("w"), &[Bench::present("f", 1)]).unwrap();
+    bench.arrivals().scanned(&name("w"), Scanned { known: 0, filesystem: 9 }).unwrap();
     assert_eq!(bench.record("f", 1), Recorded::AlreadySeen);
     assert!(matches!(bench.record("f", 2), Recorded::New(_)));
     let body = String::from_utf8(bench.due("a").events[0].body.to_vec()).unwrap();
@@ -279,17 +355,59 @@ fn a_file_that_was_away_and_comes_back_the_same_is_not_announced_again() {
 }
 
 #[test]
+fn p1_what_lands_while_a_baseline_is_recorded_is_announced() {
+    let mut bench = Bench::new();
+    let watch = name("w");
+    bench.arrivals().baseline(&watch, &[Bench::present("moved in", 1)]).unwrap();
+    assert!(matches!(bench.record("moved in", 1), Recorded::New(_)), "an event told of it");
+    bench.arrivals().baseline(&watch, &[Bench::present("old", 1)]).unwrap();
+    bench.arrivals().scanned(&watch, Scanned { known: 0, filesystem: 9 }).unwrap();
+    assert_eq!(bench.record("old", 1), Recorded::AlreadySeen, "a chmod long after the scan");
+}
+
+#[test]
 fn the_first_scan_ends_once_and_a_loss_is_no_baseline() {
     let mut bench = Bench::new();
     let watch = name("w");
     assert_eq!(bench.arrivals().first_scan(&watch).unwrap(), Some(FirstScan::AsConfigured));
     bench.db.execute("INSERT INTO meta (key, value) VALUES ('lost', 1)", []).unwrap();
-    assert!(bench.arrivals().settle_loss(std::slice::from_ref(&watch)).unwrap());
-    assert!(!bench.arrivals().settle_loss(&[name("later")]).unwrap(), "told once");
-    assert_eq!(bench.arrivals().first_scan(&name("later")).unwrap(), Some(FirstScan::AsConfigured));
+    let mut bench = bench.reopened();
     assert_eq!(bench.arrivals().first_scan(&watch).unwrap(), Some(FirstScan::AfterLoss));
     bench.arrivals().scanned(&watch, Scanned { known: 0, filesystem: 9 }).unwrap();
+    let mut bench = bench.reopened();
     assert_eq!(bench.arrivals().first_scan(&watch).unwrap(), None);
+}
+
+#[test]
+fn files_of_a_watch_that_is_not_configured_are_kept_for_a_while() {
+    let mut bench = Bench::new();
+    bench.record("f", 1);
+    bench.db.execute("UPDATE watch SET name = 'other'", []).unwrap();
+    let mut bench = bench.reopened();
+    bench.db.execute("DELETE FROM watch WHERE name = 'w'", []).unwrap();
+    bench.db.execute("UPDATE watch SET name = 'w' WHERE name = 'other'", []).unwrap();
+    bench.tables = Tables::load(&bench.db, 0).unwrap();
+    assert_eq!(bench.record("f", 1), Recorded::AlreadySeen, "back in time");
+}
+
+#[test]
+fn p8_free_pages_go_back_to_the_file_system() {
+    let mut bench = Bench::new();
+    bench.room.events = u64::MAX;
+    for n in 0..3000 {
+        bench.record(&format!("{n:0200}"), 1);
+    }
+    bench.db.execute_batch("DELETE FROM event; DELETE FROM delivery;").unwrap();
+    let free = |bench: &Bench| -> i64 {
+        bench.db.pragma_query_value(None, "freelist_count", |row| row.get(0)).unwrap()
+    };
+    let before = free(&bench);
+    store::give_back(&bench.db).unwrap();
+    assert!(
+        before > 256 && free(&bench) <= before.saturating_sub(256),
+        "{before} to {}",
+        free(&bench)
+    );
 }
 
 #[test]
@@ -323,14 +441,14 @@ fn p1_damage_is_told_from_a_disk_that_fails() {
         let Bench { dir, db, .. } = bench;
         drop(db);
         damage(&dir.path().join(DATABASE));
-        let opened = store::open(dir.path(), true).map(drop);
+        let opened = store::open(dir.path(), true, true).map(drop);
         assert!(matches!(opened, Err(StoreError::Damaged(_))), "{what}: {opened:?}");
         store::set_aside(dir.path(), NOW, what).unwrap();
         let kept = dir.path().join(format!("{DATABASE}.damaged-{}", NOW.0));
         assert!(kept.exists(), "{what}: not kept");
-        store::open(dir.path(), true).unwrap();
+        store::open(dir.path(), true, true).unwrap();
     }
-    let nowhere = store::open(Path::new("/nonexistent/dir"), true).map(drop);
+    let nowhere = store::open(Path::new("/nonexistent/dir"), true, true).map(drop);
     assert!(matches!(nowhere, Err(StoreError::Reopen(_))), "{nowhere:?}");
 }
 
@@ -377,13 +495,15 @@ proptest! {
                 Op::Release(a) => bench.deliveries().release(&name(if a { "a" } else { "b" })).unwrap(),
                 Op::Reopen => bench = bench.reopened(),
             }
-            let fresh = Tables::load(&bench.db).unwrap();
+            let fresh = Tables::load(&bench.db, 0).unwrap();
             let counts = |tables: &Tables| {
-                let mut waiting: Vec<_> = tables.waiting.iter().filter(|(_, n)| **n > 0).collect();
-                waiting.sort_unstable();
-                format!("{waiting:?} {} {} {}", tables.events, tables.bytes, tables.dead)
+                let backlog = |text: &str| tables.backlog(tables.endpoint(&name(text)).unwrap());
+                (backlog("a"), backlog("b"), tables.events, tables.dead)
             };
             prop_assert_eq!(counts(&fresh), counts(&bench.tables));
+            let live = bench.tables.live(&bench.db, 1).unwrap();
+            let remembered = bench.arrivals().remembered(&name("w"), &RelPath::root()).unwrap().len();
+            prop_assert_eq!(live, remembered as u64);
             for endpoint in ["a", "b"] {
                 let mut paths: Vec<_> = bench.due(endpoint).events.into_iter().map(|due| due.path).collect();
                 let count = paths.len();

@@ -7,8 +7,9 @@ use tracing::{error, info};
 
 use super::{
     Closing,
+    configured::Configured,
     identity::{self, Lock},
-    open::{Configured, Open},
+    open::{Open, Opening},
     question::Question,
     store::{self, StoreError},
 };
@@ -35,6 +36,11 @@ pub(super) struct Writer {
     open: Option<Open>,
     last_failure: Option<(Instant, String)>,
     refuses: bool,
+    was_open: bool,
+    /// The database of this run was set aside: everybody must hear of it once there is another.
+    was_lost: bool,
+    /// Lanes hold events by sequence number, across a replaced database: no number is given out twice.
+    seq_floor: i64,
 }
 
 impl Writer {
@@ -56,6 +62,9 @@ impl Writer {
             open: None,
             last_failure: None,
             refuses: false,
+            was_open: false,
+            was_lost: false,
+            seq_floor: 0,
         }
     }
 
@@ -100,10 +109,13 @@ impl Writer {
     fn write(&mut self, writes: Vec<Question>) {
         let Some(open) = &mut self.open else { return };
         let mut answers = Vec::with_capacity(writes.len());
-        match open.commit(writes, &self.state, self.refuses, &mut answers) {
+        match open.commit(writes, self.refuses, &mut answers) {
             Ok(news) => {
                 for answer in answers {
                     answer(Ok(()));
+                }
+                if self.last_failure.take().is_some() {
+                    info!(path = %self.state.dir.display(), "the journal can be used again");
                 }
                 if news {
                     self.wake.send_modify(|turns| *turns += 1);
@@ -127,22 +139,15 @@ impl Writer {
         }
     }
 
-    /// Opens the database if that was not tried just now. One that turns out to be damaged is set aside,
-    /// and another one is made.
+    /// Opens the database if that was not tried just now.
     fn reopen(&mut self) {
         let now = clock::mono();
         if self.last_failure.as_ref().is_some_and(|(at, _)| now < *at + REOPEN_AFTER) {
             return;
         }
-        let mut opened = self.try_open();
-        if let Err(StoreError::Damaged(reason)) = &opened {
-            opened = match store::set_aside(&self.state.dir, clock::wall(), reason) {
-                Ok(()) => self.try_open(),
-                Err(error) => Err(error.into()),
-            };
-        }
-        match opened {
+        match self.try_open() {
             Ok(open) => self.opened(open),
+            Err(StoreError::Damaged(reason)) => self.replace(&reason),
             Err(failure) => self.failed(now, &failure),
         }
     }
@@ -152,15 +157,46 @@ impl Writer {
             let lock = identity::lock(&self.state.dir);
             self.lock = Some(lock.map_err(|e| StoreError::Reopen(e.to_string()))?);
         }
-        Open::new(&self.state.dir, &self.instance, &self.configured)
+        Open::new(&Opening {
+            dir: &self.state.dir,
+            instance: &self.instance,
+            configured: &self.configured,
+            check: !self.was_open,
+            seq_floor: self.seq_floor,
+        })
     }
 
     fn opened(&mut self, open: Open) {
         info!(path = %self.state.dir.display(), waiting = open.tables.events, dead = open.tables.dead,
             instance = open.instance(), "journal open");
         self.open = Some(open);
+        self.was_open = true;
         self.last_failure = None;
         self.wake.send_modify(|turns| *turns += 1);
+        if std::mem::take(&mut self.was_lost) {
+            self.lose.send_modify(|losses| *losses += 1);
+        }
+    }
+
+    /// Lets go of the database without closing it cleanly.
+    fn drop_open(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.seq_floor = self.seq_floor.max(open.tables.last_seq());
+        }
+    }
+
+    /// Sets a damaged database aside and makes another. Whatever was scanned before must be scanned again.
+    fn replace(&mut self, reason: &str) {
+        self.drop_open();
+        let set_aside = store::set_aside(&self.state.dir, clock::wall(), reason);
+        let replaced = set_aside.map_err(StoreError::from).and_then(|()| {
+            self.was_lost = self.was_open;
+            self.try_open()
+        });
+        match replaced {
+            Ok(open) => self.opened(open),
+            Err(failure) => self.failed(clock::mono(), &failure),
+        }
     }
 
     fn failed(&mut self, now: Instant, failure: &StoreError) {
@@ -178,31 +214,20 @@ impl Writer {
             StoreError::Later(_) => {
                 self.failed(clock::mono(), &failure);
                 if self.open.as_mut().is_some_and(|open| open.recount().is_err()) {
-                    self.open = None;
+                    self.drop_open();
                 }
             }
             StoreError::Reopen(_) => {
                 self.failed(clock::mono(), &failure);
-                self.open = None;
+                self.drop_open();
             }
             StoreError::Damaged(reason) => self.replace(&reason),
         }
     }
 
-    fn replace(&mut self, reason: &str) {
-        self.open = None;
-        if let Err(error) = store::set_aside(&self.state.dir, clock::wall(), reason) {
-            return self.failed(clock::mono(), &error.into());
-        }
-        self.last_failure = None;
-        self.reopen();
-        self.lose.send_modify(|losses| *losses += 1);
-    }
-
     fn housekeep(&mut self) {
-        let keep = self.state.dead_events_max;
         let Some(open) = &mut self.open else { return };
-        if let Err(failure) = open.retain(keep, clock::mono()) {
+        if let Err(failure) = open.keep_house() {
             self.recover(failure);
         }
     }

@@ -71,10 +71,12 @@ impl Outbox for Fake {
         let now = clock::mono();
         let free = || inside.rows.iter().filter(|(_, due)| !held.contains(&due.seq));
         let ready = free().filter(|(at, _)| *at <= now).map(|(_, due)| due.clone());
-        let events: Vec<Due> = ready.take(limit).collect();
+        let ready: Vec<Due> = ready.collect();
+        let more = ready.len() > limit;
+        let events: Vec<Due> = ready.into_iter().take(limit).collect();
         let next = free().map(|(at, _)| *at).filter(|at| *at > now).min();
         let waiting = (free().count() - events.len()) as u64;
-        Ok(DueBatch { events, next_in: next.map(|at| at - now), waiting })
+        Ok(DueBatch { events, next_in: next.map(|at| at - now), more, waiting })
     }
 
     async fn conclude(&self, _: &Name, seq: i64, end: Conclusion) -> Result<(), Unavailable> {
