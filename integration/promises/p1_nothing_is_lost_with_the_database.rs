@@ -1,8 +1,8 @@
 //! P1 and P3: a database that is gone or damaged costs no event, and the same ids come out again.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{collections::HashMap, fs, os::unix::fs::FileExt, path::Path};
 
-use crate::harness::{Config, Receiver, Reply, Site, disk};
+use crate::harness::{Config, Receiver, Reply, Site, disk, log::said};
 
 #[test]
 fn a_deleted_database_is_rebuilt_with_the_same_ids() {
@@ -36,6 +36,25 @@ fn a_database_that_is_something_else_is_set_aside_and_rebuilt_with_the_same_ids(
 #[test]
 fn a_database_with_a_good_head_and_a_scribbled_rest_is_set_aside_and_rebuilt_with_the_same_ids() {
     set_aside_and_rebuilt(|bytes| bytes[4096..].fill(0xA5));
+}
+
+/// What a lane holds of the old database must not end an event of the new one.
+#[test]
+fn a_database_that_is_damaged_while_the_daemon_runs_costs_no_event() {
+    let (receiver, site) = (Receiver::scripted(|_| Reply::Status(503)), Site::new());
+    let watchd = site.config(&receiver.url()).ready();
+    let mut paths = disk::create_many(&site.root(), "held", 3000);
+    watchd.wait_for_count(said::COMMITTED, paths.len());
+    let database = site.database();
+    let len = fs::metadata(&database).unwrap().len();
+    let file = fs::OpenOptions::new().write(true).open(&database).unwrap();
+    file.write_all_at(&vec![0xA5; usize::try_from(len).unwrap() - 4096], 4096).unwrap();
+    paths.extend(disk::create_many(&site.root(), "more", 5));
+    watchd.wait_for("the journal is damaged");
+    receiver.script(|_| Reply::Status(200));
+    receiver.wait_for_paths(&paths);
+    watchd.stop();
+    receiver.assert_one_id_per_path();
 }
 
 #[test]

@@ -84,12 +84,12 @@ pub trait Outbox {
         limit: usize,
     ) -> impl Future<Output = Result<DueBatch, Unavailable>>;
 
-    /// Stores how an attempt of event `seq` ended; returns once it is on stable storage.
+    /// Stores how attempts of these events (by `seq`) ended, all in one go; returns once that is on stable
+    /// storage.
     fn conclude(
         &self,
         endpoint: &Name,
-        seq: i64,
-        conclusion: Conclusion,
+        ends: Vec<(i64, Conclusion)>,
     ) -> impl Future<Output = Result<(), Unavailable>>;
 
     /// Makes every waiting event of `endpoint` due at once (the endpoint has come back).

@@ -17,8 +17,8 @@ use crate::arrival::{Conclusion, DueBatch, Name, Outbox, Unavailable, UrlPrint};
 pub(super) enum Call {
     /// Events that are due.
     Due { held: Vec<i64>, limit: usize },
-    /// Store how an event's attempt ended.
-    Conclude { seq: i64, conclusion: Conclusion },
+    /// Store how attempts ended.
+    Conclude(Vec<(i64, Conclusion)>),
     /// Make all that waits due.
     Release,
     /// Remember that the endpoint is gone.
@@ -30,10 +30,10 @@ pub(super) enum Call {
 /// What came of it.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// To [`Call::Due`]: with the number of events asked for.
+    /// To [`Call::Due`].
     Due { batch: DueBatch },
-    /// Stored; when not delivered nor dead, due again after so long.
-    Concluded { seq: i64, again: Option<Duration> },
+    /// Stored; each with the time after which it is due again, if it neither was delivered nor is dead.
+    Concluded(Vec<(i64, Option<Duration>)>),
     /// To [`Call::Release`].
     Released,
     /// To [`Call::Park`].
@@ -71,13 +71,9 @@ async fn ask_once<O: Outbox>(
             let batch = outbox.due(endpoint, held.clone(), *limit).await?;
             Answer::Due { batch }
         }
-        Call::Conclude { seq, conclusion } => {
-            outbox.conclude(endpoint, *seq, conclusion.clone()).await?;
-            let again = match conclusion {
-                Conclusion::Retry { delay, .. } => Some(*delay),
-                Conclusion::Delivered | Conclusion::Dead { .. } => None,
-            };
-            Answer::Concluded { seq: *seq, again }
+        Call::Conclude(ends) => {
+            outbox.conclude(endpoint, ends.clone()).await?;
+            Answer::Concluded(ends.iter().map(|(seq, end)| (*seq, again(end))).collect())
         }
         Call::Release => {
             outbox.release(endpoint).await?;
@@ -89,6 +85,13 @@ async fn ask_once<O: Outbox>(
         }
         Call::IsParked(print) => Answer::IsParked(outbox.is_parked(endpoint, *print).await?),
     })
+}
+
+fn again(conclusion: &Conclusion) -> Option<Duration> {
+    match conclusion {
+        Conclusion::Retry { delay, .. } => Some(*delay),
+        Conclusion::Delivered | Conclusion::Dead { .. } => None,
+    }
 }
 
 /// Futures that make progress together, on the task that awaits [`Crowd::next`].

@@ -142,7 +142,7 @@ async fn deliver<C: Courier, O: Outbox>(
     // Kept across turns and asked for again before the journal is: nothing is announced unheard.
     let mut woken = pin!(outbox.woken());
     loop {
-        if let Some(call) = worker.turn(clock::mono()) {
+        for call in worker.turn(clock::mono()) {
             calls.push(ask(outbox, name, call));
         }
         if worker.is_done() {
@@ -165,7 +165,7 @@ async fn deliver<C: Courier, O: Outbox>(
             }
             Happened::Answered(answer) => worker.answered(answer, now),
             Happened::Ended(task) => {
-                for call in worker.task_ended(task, now) {
+                if let Some(call) = worker.task_ended(task, now) {
                     calls.push(ask(outbox, name, call));
                 }
             }

@@ -19,6 +19,7 @@ use super::{
     request, retry_after,
     schedule::{Dice, Schedule},
     story,
+    verdict::Class,
 };
 use crate::{
     arrival::{Conclusion, Due, Name},
@@ -31,6 +32,9 @@ use crate::{
 
 /// The journal is asked at least this often, whatever it announces.
 const ASK_EVERY: Duration = Duration::from_mins(1);
+/// Delivered events wait so long, or until there are so many, to be stored together.
+const GATHER: Duration = Duration::from_millis(10);
+const GATHER_MAX: usize = 64;
 /// The loop turns at least this often, so that a stuck one shows.
 const TURN_EVERY: Duration = Duration::from_secs(10);
 
@@ -68,6 +72,10 @@ pub(super) struct Worker<C> {
     stale: bool,
     asking: bool,
     ask_at: Instant,
+    /// Ends that are still to be stored, all of them together.
+    ends: Vec<(i64, Conclusion)>,
+    store_at: Option<Instant>,
+    storing: bool,
     /// As the journal said last, without what the lane holds.
     waiting_beyond: u64,
     delivered: u64,
@@ -88,6 +96,9 @@ impl<C: Courier> Worker<C> {
             stale: true,
             asking: false,
             ask_at: now + ASK_EVERY,
+            ends: Vec::new(),
+            store_at: None,
+            storing: false,
             waiting_beyond: 0,
             delivered: 0,
         }
@@ -99,14 +110,35 @@ impl<C: Courier> Worker<C> {
     }
 
     /// Starts what may start and says what to ask of the journal.
-    pub(super) fn turn(&mut self, now: Instant) -> Option<Call> {
+    pub(super) fn turn(&mut self, now: Instant) -> impl Iterator<Item = Call> + use<C> {
         if self.stop == Stop::Run && self.parking == Parking::Open {
             while let Some(due) = self.lane.start(now) {
                 self.send(&due);
             }
         }
         self.publish(now);
-        self.ask(now)
+        [self.store(now), self.ask(now)].into_iter().flatten()
+    }
+
+    /// One call at a time, for all that has ended meanwhile: each costs the journal a sync.
+    fn store(&mut self, now: Instant) -> Option<Call> {
+        let is_time = self.store_at.is_some_and(|at| now >= at);
+        let is_much = self.ends.len() >= GATHER_MAX || self.stop != Stop::Run;
+        if self.storing || self.ends.is_empty() || !(is_time || is_much) {
+            return None;
+        }
+        self.storing = true;
+        self.store_at = None;
+        Some(Call::Conclude(std::mem::take(&mut self.ends)))
+    }
+
+    /// What was delivered can wait a moment for company: if the process dies before it is stored, it is
+    /// delivered again under the same id. What changes an event's fate cannot.
+    fn keep(&mut self, seq: i64, end: Conclusion, now: Instant) {
+        let delay = if matches!(end, Conclusion::Delivered) { GATHER } else { Duration::ZERO };
+        let at = now + delay;
+        self.store_at = Some(self.store_at.map_or(at, |earlier| earlier.min(at)));
+        self.ends.push((seq, end));
     }
 
     fn ask(&mut self, now: Instant) -> Option<Call> {
@@ -145,7 +177,8 @@ impl<C: Courier> Worker<C> {
     pub(super) fn wake_at(&self, now: Instant) -> Instant {
         let turn = now + TURN_EVERY;
         let lane = self.lane.wake_at(now).unwrap_or(turn);
-        turn.min(lane).min(self.ask_at)
+        let store = if self.storing { None } else { self.store_at };
+        turn.min(lane).min(self.ask_at).min(store.unwrap_or(turn))
     }
 
     /// The journal may have something new.
@@ -169,21 +202,23 @@ impl<C: Courier> Worker<C> {
         LaneSummary { delivered: self.delivered, cut: self.lane.in_flight() }
     }
 
-    pub(super) fn task_ended(&mut self, task: Task, now: Instant) -> Vec<Call> {
+    pub(super) fn task_ended(&mut self, task: Task, now: Instant) -> Option<Call> {
         match task {
-            Task::Attempted(attempted) => self.attempted(attempted, now, dice()),
+            Task::Attempted(attempted) => self.attempted(attempted, now),
             Task::Drained(seq) => {
                 self.lane.slot_free(seq);
-                Vec::new()
+                None
             }
         }
     }
 
-    fn attempted(&mut self, attempted: Attempted, now: Instant, dice: Dice) -> Vec<Call> {
+    fn attempted(&mut self, attempted: Attempted, now: Instant) -> Option<Call> {
         let Attempted { seq, mut result, duration } = attempted;
         let rest = result.as_mut().ok().and_then(|reply| reply.rest.take());
         let outcome = self.read(&result);
-        let Some(ended) = self.lane.ended(seq, &outcome, now, dice) else { return Vec::new() };
+        // Success leaves nothing to chance, and asks the kernel for none.
+        let dice = if outcome.class == Class::Ok { MIDDLE } else { dice() };
+        let ended = self.lane.ended(seq, &outcome, now, dice)?;
         match rest {
             Some(rest) => drop(self.tasks.spawn(async move {
                 rest.await;
@@ -194,9 +229,11 @@ impl<C: Courier> Worker<C> {
         self.count(ended.conclusion.as_ref());
         story::tell(&self.endpoint, &ended, &outcome.refusal, duration);
         let change = ended.change.and_then(|change| self.changed(change));
-        let conclude = ended.conclusion.map(|conclusion| Call::Conclude { seq, conclusion });
-        // Release first: it must not undo the delay of an event that is concluded with it.
-        change.into_iter().chain(conclude).collect()
+        // A release goes to the journal before this: it must not undo the delay of this event.
+        if let Some(conclusion) = ended.conclusion {
+            self.keep(seq, conclusion, now);
+        }
+        change
     }
 
     fn read(&self, result: &Result<Reply, crate::http::Fault>) -> Outcome {
@@ -237,16 +274,23 @@ impl<C: Courier> Worker<C> {
                 let new = self.lane.load(batch.events);
                 self.stale |= more && new > 0;
             }
-            Answer::Concluded { seq, again } => {
-                self.lane.concluded(seq);
-                if let Some(delay) = again {
-                    self.ask_at = self.ask_at.min(now + delay.min(ASK_EVERY));
-                    self.waiting_beyond = self.waiting_beyond.saturating_add(1);
+            Answer::Concluded(ends) => {
+                self.storing = false;
+                for (seq, again) in ends {
+                    self.concluded(seq, again, now);
                 }
             }
             Answer::Released => self.stale = true,
             Answer::Parked => self.parking = Parking::Parked,
             Answer::IsParked(parked) => self.parked(parked, now),
+        }
+    }
+
+    fn concluded(&mut self, seq: i64, again: Option<Duration>, now: Instant) {
+        self.lane.concluded(seq);
+        if let Some(delay) = again {
+            self.ask_at = self.ask_at.min(now + delay.min(ASK_EVERY));
+            self.waiting_beyond = self.waiting_beyond.saturating_add(1);
         }
     }
 
@@ -291,12 +335,15 @@ impl<C: Courier> Worker<C> {
     }
 }
 
+/// Neither early nor late.
+const MIDDLE: Dice = Dice(0x8000_0000_8000_0000);
+
 /// From the kernel, not from a seed at boot: after a power cut a whole fleet boots at the same time.
 fn dice() -> Dice {
     let mut bytes = [0; 8];
     match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::NONBLOCK) {
         Ok(8) => Dice(u64::from_ne_bytes(bytes)),
-        // Early at boot: the middle.
-        _ => Dice(0x8000_0000_8000_0000),
+        // Early at boot.
+        _ => MIDDLE,
     }
 }

@@ -182,11 +182,10 @@ impl Outbox for LaneView {
     async fn conclude(
         &self,
         endpoint: &Name,
-        seq: i64,
-        conclusion: Conclusion,
+        ends: Vec<(i64, Conclusion)>,
     ) -> Result<(), Unavailable> {
         let endpoint = endpoint.clone();
-        self.ask(|reply| Question::Conclude { endpoint, seq, conclusion, reply }).await
+        self.ask(|reply| Question::Conclude { endpoint, ends, reply }).await
     }
 
     async fn release(&self, endpoint: &Name) -> Result<(), Unavailable> {

@@ -85,8 +85,10 @@ impl Open {
         closing
     }
 
-    /// Counts again after a transaction that failed.
+    /// Counts again after a transaction that failed, and makes what room there is for the next.
     pub(super) fn recount(&mut self) -> Result<(), StoreError> {
+        // A disk that is full to the last byte refuses this too; then there is room another time.
+        let _no_room_yet = store::make_room(&self.db);
         self.tables.recount(&self.db)
     }
 
@@ -130,8 +132,10 @@ impl Open {
                 let retention = self.retention;
                 answer(reply, self.arrivals().gone(&source.watch, &paths, retention)?)
             }
-            Question::Conclude { endpoint, seq, conclusion, reply } => {
-                news = self.deliveries().conclude(&endpoint, seq, &conclusion, clock::wall())?;
+            Question::Conclude { endpoint, ends, reply } => {
+                for (seq, end) in &ends {
+                    news |= self.deliveries().conclude(&endpoint, *seq, end, clock::wall())?;
+                }
                 answer(reply, ())
             }
             Question::Release { endpoint, reply } => {

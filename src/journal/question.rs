@@ -18,7 +18,7 @@ pub(super) enum Question {
     Remembered { source: Arc<Source>, after: RelPath, reply: Reply<Vec<RelPath>> },
     Gone { source: Arc<Source>, paths: Vec<RelPath>, reply: Reply<()> },
     Due { endpoint: Name, held: Vec<i64>, limit: usize, reply: Reply<DueBatch> },
-    Conclude { endpoint: Name, seq: i64, conclusion: Conclusion, reply: Reply<()> },
+    Conclude { endpoint: Name, ends: Vec<(i64, Conclusion)>, reply: Reply<()> },
     Release { endpoint: Name, reply: Reply<()> },
     Park { endpoint: Name, url: UrlPrint, reply: Reply<()> },
     IsParked { endpoint: Name, url: UrlPrint, reply: Reply<bool> },

@@ -36,9 +36,9 @@ use super::{
 use crate::arrival::{Conclusion, Due};
 
 /// Events loaded ahead, at least: enough that the journal is asked once for many.
-const WINDOW_MIN: usize = 64;
+const WINDOW_MIN: usize = 256;
 /// Ends that wait for stable storage. A slow disk slows the lane down here, in bounded memory.
-pub const CONCLUDING_MAX: usize = 64;
+pub const CONCLUDING_MAX: usize = 256;
 
 /// Longer delays are remembered as this one: a point in time has a limit, too.
 const DELAY_MAX: Duration = Duration::from_hours(24 * 365);

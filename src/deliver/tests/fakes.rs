@@ -64,6 +64,28 @@ impl Fake {
     }
 }
 
+impl Inside {
+    fn conclude(&mut self, seq: i64, end: &Conclusion) {
+        let index = self.rows.iter().position(|(_, due)| due.seq == seq).expect("concluded once");
+        match end {
+            Conclusion::Delivered => {
+                self.rows.remove(index);
+                self.delivered.push(seq);
+            }
+            Conclusion::Dead { attempts, .. } => {
+                self.rows.remove(index);
+                self.dead.push(seq);
+                self.conclusions.push((seq, *attempts));
+            }
+            Conclusion::Retry { attempts, delay, .. } => {
+                self.rows[index].0 = clock::mono() + *delay;
+                self.rows[index].1.attempts = *attempts;
+                self.conclusions.push((seq, *attempts));
+            }
+        }
+    }
+}
+
 impl Outbox for Fake {
     async fn due(&self, _: &Name, held: Vec<i64>, limit: usize) -> Result<DueBatch, Unavailable> {
         let mut inside = self.usable()?;
@@ -79,26 +101,12 @@ impl Outbox for Fake {
         Ok(DueBatch { events, next_in: next.map(|at| at - now), more, waiting })
     }
 
-    async fn conclude(&self, _: &Name, seq: i64, end: Conclusion) -> Result<(), Unavailable> {
+    async fn conclude(&self, _: &Name, ends: Vec<(i64, Conclusion)>) -> Result<(), Unavailable> {
         let takes = self.usable()?.store_takes;
         tokio::time::sleep(takes).await;
         let mut inside = self.usable()?;
-        let index = inside.rows.iter().position(|(_, due)| due.seq == seq).expect("concluded once");
-        match end {
-            Conclusion::Delivered => {
-                inside.rows.remove(index);
-                inside.delivered.push(seq);
-            }
-            Conclusion::Dead { attempts, .. } => {
-                inside.rows.remove(index);
-                inside.dead.push(seq);
-                inside.conclusions.push((seq, attempts));
-            }
-            Conclusion::Retry { attempts, delay, .. } => {
-                inside.rows[index].0 = clock::mono() + delay;
-                inside.rows[index].1.attempts = attempts;
-                inside.conclusions.push((seq, attempts));
-            }
+        for (seq, end) in ends {
+            inside.conclude(seq, &end);
         }
         Ok(())
     }
