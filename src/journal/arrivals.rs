@@ -79,7 +79,7 @@ impl Arrivals<'_> {
         }
         let id = EventId::of(&origin.instance, &source.watch, &settled.path, &settled.version);
         let generation = seen.as_ref().map_or(1, |seen| seen.generation + 1);
-        if self.is_waiting(watch, &settled.path, id)? {
+        if seen.is_some() && self.is_waiting(watch, &settled.path, id)? {
             // Back at a version that is still on its way: the same arrival.
             self.remember(watch, &settled.path, &settled.version, generation, &id.0)?;
             return Ok(Recorded::AlreadySeen);
@@ -103,7 +103,11 @@ impl Arrivals<'_> {
         .body();
         let seq = self.insert_event(watch, &settled.path, id, &body, committed_micros)?;
         for endpoint in &source.endpoints {
-            self.insert_delivery(seq, (watch, &settled.path), endpoint, body.len() as u64)?;
+            let behind = match &seen {
+                Some(_) => self.unfinished(watch, &settled.path, endpoint)?,
+                None => None, // what was never seen has no event
+            };
+            self.insert_delivery(seq, endpoint, behind, body.len() as u64)?;
         }
         self.remember(watch, &settled.path, &settled.version, generation, &id.0)?;
         if seen.is_none_or(|seen| seen.is_gone) {
@@ -163,22 +167,31 @@ impl Arrivals<'_> {
         Ok(seq)
     }
 
-    /// Behind the newest event of the same file that has not ended at this endpoint (P5). One that is
-    /// parked counts: its endpoint may come back.
+    /// The newest event of this file that has not ended at this endpoint: the next one waits for it (P5).
+    /// One that is parked counts, for its endpoint may come back.
+    fn unfinished(
+        &self,
+        watch: i64,
+        path: &RelPath,
+        endpoint: &Name,
+    ) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT max(d.seq) FROM event e JOIN delivery d ON d.seq = e.seq
+                   WHERE e.watch = ?1 AND e.path = ?2 AND d.endpoint = ?3 AND d.state IN (0, 2)";
+        let row = params![watch, path.as_bytes(), self.tables.endpoint(endpoint)?];
+        Ok(self.db.prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
+    }
+
     fn insert_delivery(
         &mut self,
         seq: i64,
-        file: (i64, &RelPath),
         endpoint: &Name,
+        behind: Option<i64>,
         bytes: u64,
     ) -> Result<(), StoreError> {
         let endpoint = self.tables.endpoint(endpoint)?;
-        let sql = "INSERT INTO delivery (seq, endpoint, state, next_ms, attempts, behind)
-                   VALUES (?1, ?2, 0, 0, 0,
-                     (SELECT max(d.seq) FROM event e JOIN delivery d ON d.seq = e.seq
-                      WHERE e.watch = ?3 AND e.path = ?4 AND d.endpoint = ?2 AND d.state IN (0, 2)))";
-        let row = params![seq, endpoint, file.0, file.1.as_bytes()];
-        self.db.prepare_cached(sql)?.execute(row)?;
+        let sql = "INSERT INTO delivery (seq, endpoint, state, behind, next_ms, attempts)
+                   VALUES (?1, ?2, 0, ?3, 0, 0)";
+        self.db.prepare_cached(sql)?.execute(params![seq, endpoint, behind])?;
         self.tables.waits(endpoint, bytes);
         Ok(())
     }

@@ -217,7 +217,9 @@ impl Open {
     }
 
     fn forget(&mut self) -> Result<u64, StoreError> {
-        let sql = "DELETE FROM seen WHERE gone_since IS NOT NULL AND gone_since < ?1";
+        // Not while an event of the file is on its way: `seen` is how its next one finds it.
+        let sql = "DELETE FROM seen WHERE gone_since IS NOT NULL AND gone_since < ?1
+                   AND NOT EXISTS (SELECT 1 FROM event WHERE event.watch = seen.watch AND event.path = seen.path)";
         self.db.execute(sql, [self.retention.tombstones_before()])?;
         let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES ('retention_ms', ?1)";
         self.db.execute(sql, [self.retention.now_ms])?;

@@ -1,8 +1,8 @@
 //! The second half of the journal: what is due where, and how it ended.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, Error as SqlError, OptionalExtension, params};
 
 use super::{store::StoreError, tables::Tables};
 use crate::{
@@ -50,6 +50,8 @@ impl Deliveries<'_> {
         Ok(batch)
     }
 
+    /// Goes through the index alone until it has found rows that are not held: those come first, and there
+    /// are many of them while a lane is busy.
     fn pick(
         &self,
         endpoint: i64,
@@ -57,11 +59,11 @@ impl Deliveries<'_> {
         limit: usize,
         now: WallMs,
     ) -> Result<DueBatch, StoreError> {
+        let held: HashSet<i64> = held.iter().copied().collect();
         let (mut batch, mut bytes) = (DueBatch::default(), 0);
-        let sql = "SELECT d.seq, d.attempts, e.id, e.watch, e.path, e.body
-                   FROM delivery d JOIN event e ON e.seq = d.seq
-                   WHERE d.endpoint = ?1 AND d.state = 0 AND d.behind IS NULL AND d.next_ms <= ?2
-                   ORDER BY d.next_ms, d.seq";
+        let sql = "SELECT seq FROM delivery
+                   WHERE endpoint = ?1 AND state = 0 AND behind IS NULL AND next_ms <= ?2
+                   ORDER BY next_ms, seq";
         let mut rows = self.db.prepare_cached(sql)?;
         let mut rows = rows.query(params![endpoint, now.0])?;
         while let Some(row) = rows.next()? {
@@ -73,20 +75,30 @@ impl Deliveries<'_> {
                 batch.more = true;
                 break;
             }
-            let body = row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?;
-            bytes += body.len();
-            batch.events.push(Due {
-                seq,
-                attempts: row.get(1)?,
-                event: EventId(row.get(2)?),
-                watch: self.tables.watch_name(row.get(3)?)?,
-                path: RelPath::from_bytes(
-                    row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?,
-                ),
-                body: body.into(),
-            });
+            let due = self.fetch(endpoint, seq)?;
+            bytes += due.body.len();
+            batch.events.push(due);
         }
         Ok(batch)
+    }
+
+    fn fetch(&self, endpoint: i64, seq: i64) -> Result<Due, StoreError> {
+        let sql = "SELECT d.attempts, e.id, e.watch, e.path, e.body
+                   FROM delivery d JOIN event e ON e.seq = d.seq WHERE d.seq = ?1 AND d.endpoint = ?2";
+        let mut row = self.db.prepare_cached(sql)?;
+        let mut rows = row.query(params![seq, endpoint])?;
+        let missing = || StoreError::Damaged(format!("delivery {seq} without its event"));
+        let row = rows.next()?.ok_or_else(missing)?;
+        let bytes =
+            |column| Ok::<_, StoreError>(row.get_ref(column)?.as_blob().map_err(SqlError::from)?);
+        Ok(Due {
+            seq,
+            attempts: row.get(0)?,
+            event: EventId(row.get(1)?),
+            watch: self.tables.watch_name(row.get(2)?)?,
+            path: RelPath::from_bytes(bytes(3)?),
+            body: bytes(4)?.into(),
+        })
     }
 
     /// Stores how an attempt ended; true when another event of the same path may go now.
