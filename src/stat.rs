@@ -18,6 +18,20 @@ pub fn entry(path: &Path) -> io::Result<Sample> {
     entry_at(CWD, path)
 }
 
+/// Whether there is an entry at `path`, of whatever kind. Only a clear "not there" is a no.
+pub fn exists(path: &Path) -> io::Result<bool> {
+    match entry(path) {
+        Ok(_) => Ok(true),
+        Err(error) if is_absence(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether an error says that there is nothing, and not merely that nobody could look.
+pub fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 /// The entry `name` in the open directory `dir`, a symbolic link not followed.
 pub fn entry_at<P: rustix::path::Arg>(dir: impl AsFd, name: P) -> io::Result<Sample> {
     let stat = rustix::fs::statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, WANTED)?;
@@ -101,4 +115,20 @@ fn sample(stat: &Statx) -> Sample {
 
 fn stamp(time: StatxTimestamp) -> Stamp {
     Stamp { sec: time.tv_sec, nsec: time.tv_nsec }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clear_absence_is_a_no() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(exists(&file).unwrap());
+        assert!(!exists(&dir.path().join("missing")).unwrap());
+        assert!(!exists(&file.join("below a file")).unwrap());
+        assert!(exists(&dir.path().join("x".repeat(300))).is_err(), "too long to be looked at");
+    }
 }

@@ -170,16 +170,15 @@ impl Stage {
     }
 
     fn look(&self, path: &RelPath, before: Option<&Sample>) -> Outcome {
-        let full = path.under(&self.config.path);
-        if let Some(marker) = &self.config.done_marker {
-            let name = [&marker.prefix, path.name(), &marker.suffix].concat();
-            if stat::entry(&path.parent().join(&name).under(&self.config.path)).is_err() {
-                return Outcome::NotSelected;
-            }
+        match self.is_released(path) {
+            Ok(true) => {}
+            Ok(false) => return Outcome::NotSelected,
+            Err(error) => return Outcome::Unclear(error),
         }
+        let full = path.under(&self.config.path);
         match probe::look(&full, before, self.policy, self.config.writer_detection) {
             Outcome::Looked { sample, .. }
-                if before == Some(&sample) && !self.takes_size(sample.size) =>
+                if before == Some(&sample) && !self.config.takes_size(sample.size) =>
             {
                 Outcome::NotSelected
             }
@@ -187,8 +186,10 @@ impl Stage {
         }
     }
 
-    fn takes_size(&self, size: u64) -> bool {
-        size >= self.config.size_min && self.config.size_max.is_none_or(|max| size <= max)
+    /// Whether the marker of `path` is there, if one is asked for. An error says nothing about it.
+    fn is_released(&self, path: &RelPath) -> io::Result<bool> {
+        let Some(marker) = &self.config.done_marker else { return Ok(true) };
+        stat::exists(&marker.of(path).under(&self.config.path))
     }
 
     fn record(&mut self, whole: Vec<Settled>) {

@@ -21,9 +21,8 @@ use crate::{
 pub(crate) fn look(path: &Path, before: Option<&Sample>, policy: Policy, lease: bool) -> Outcome {
     let found =
         if lease && policy.lease { open_and_ask(path, before) } else { stat_only(path, policy) };
-    found.unwrap_or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Outcome::Gone,
-        _ => Outcome::Unclear(error),
+    found.unwrap_or_else(|error| {
+        if stat::is_absence(&error) { Outcome::Gone } else { Outcome::Unclear(error) }
     })
 }
 

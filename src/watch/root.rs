@@ -47,7 +47,7 @@ pub(super) struct Abandoned;
 
 pub(super) struct Root<'a> {
     config: &'a Watch,
-    rules: Rules,
+    rules: Rules<'a>,
     path: Arc<Path>,
     place: Place,
     ports: &'a Ports,
@@ -281,16 +281,11 @@ impl<'a> Root<'a> {
     }
 
     fn not_entered(&mut self, dir: &RelPath, error: &io::Error) {
-        match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                self.coverage.disarm(dir);
-            }
-            _ => {
-                if self.unreadable.insert(dir.clone()) {
-                    warn!(watch = %self.config.name, path = %dir, %error,
-                        "cannot read this directory; it is tried again at the next scan");
-                }
-            }
+        if stat::is_absence(error) {
+            self.coverage.disarm(dir);
+        } else if self.unreadable.insert(dir.clone()) {
+            warn!(watch = %self.config.name, path = %dir, %error,
+                "cannot read this directory; it is tried again at the next scan");
         }
     }
 

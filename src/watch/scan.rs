@@ -83,7 +83,7 @@ impl Walk {
     /// Reads on, at most `entries_max` entries; directories among them are kept for later.
     pub(crate) fn read(
         &mut self,
-        rules: &Rules,
+        rules: &Rules<'_>,
         entries_max: usize,
     ) -> Result<Slice, (RelPath, io::Error)> {
         let Some(mut open) = self.open.take() else {
@@ -116,7 +116,7 @@ enum Look {
 }
 
 /// Judges one entry; stats it only when its name and type leave that open.
-fn look(open: &OpenDir, name: &CStr, hint: FileType, rules: &Rules) -> Option<Look> {
+fn look(open: &OpenDir, name: &CStr, hint: FileType, rules: &Rules<'_>) -> Option<Look> {
     let bytes = name.to_bytes();
     if matches!(bytes, b"." | b"..") {
         return None;
