@@ -1,9 +1,8 @@
 //! Stage 2: sightings become [`Settled`] files once they are whole.
 //!
 //! One thread per watch. This file waits: for reports of the watch stage, for the earliest deadline.
-//! `tracker` decides, `probe` and `lease` look.
+//! `tracker` decides, `probe` looks.
 
-mod lease;
 mod probe;
 mod tracker;
 
@@ -175,8 +174,9 @@ impl Stage {
             Ok(false) => return Outcome::NotSelected,
             Err(error) => return Outcome::Unclear(error),
         }
-        let full = path.under(&self.config.path);
-        match probe::look(&full, before, self.policy, self.config.writer_detection) {
+        let root = &self.config.path;
+        let (full, dir) = (path.under(root), path.parent().under(root));
+        match probe::look(&full, &dir, before, self.config.writer_detection) {
             Outcome::Looked { sample, .. }
                 if before == Some(&sample) && !self.config.takes_size(sample.size) =>
             {
