@@ -18,6 +18,7 @@ const PURE: &[&str] = &[
     "watch/rules",
     "watch/pending",
     "settle/tracker",
+    "settle/unclear",
     "journal/entry",
     "journal/retention",
     "deliver/schedule",

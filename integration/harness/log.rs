@@ -13,6 +13,8 @@ pub(crate) mod said {
     pub(crate) const RETRY: &str = "not delivered, will be retried";
     pub(crate) const OUTBOX_FULL: &str = "the journal has no room";
     pub(crate) const OVERFLOW: &str = "the kernel lost events";
+    /// Files that nobody can look at, with their number.
+    pub(crate) const CANNOT_LOOK: &str = "cannot look at files";
     pub(crate) const STOPPING: &str = "stopping";
     pub(crate) const STOPPED: &str = "stopped";
 }

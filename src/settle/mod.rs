@@ -1,10 +1,11 @@
 //! Stage 2: sightings become [`Settled`] files once they are whole.
 //!
 //! One thread per watch. This file waits: for reports of the watch stage, for the earliest deadline.
-//! `tracker` decides, `probe` looks.
+//! `tracker` decides (and `unclear`, what is told), `probe` looks.
 
 mod probe;
 mod tracker;
+mod unclear;
 
 use std::{
     io,
@@ -18,7 +19,10 @@ use std::{
 
 use tracing::{debug, info, warn};
 
-use self::tracker::{Outcome, Step, Tracker, Writers};
+use self::{
+    tracker::{Outcome, Step, Tracker, Writers},
+    unclear::{Told, Unclear},
+};
 use crate::{
     arrival::{Recorded, Recorder, RelPath, Report, Sample, Settled},
     clock,
@@ -61,6 +65,7 @@ pub fn start(config: Watch, ports: Ports) -> io::Result<()> {
         hold_until: None,
         no_room: 0,
         next_stuck: None,
+        unclear: Unclear::default(),
         blind: false,
     };
     thread::Builder::new().name(name).spawn(move || stage.run())?;
@@ -76,6 +81,7 @@ struct Stage {
     hold_until: Option<Instant>,
     no_room: u32,
     next_stuck: Option<Instant>,
+    unclear: Unclear,
     /// Whether it was told that writers cannot be asked for.
     blind: bool,
 }
@@ -100,6 +106,7 @@ impl Stage {
                 self.look_at_due(now);
             }
             self.name_stuck(now);
+            self.name_unclear(now);
             self.ports.beat.end();
         }
     }
@@ -107,10 +114,14 @@ impl Stage {
     /// How long there is nothing to do. With nothing waiting, until the next report.
     fn patience(&self) -> Duration {
         const FOREVER: Duration = Duration::from_hours(24);
-        let Some(deadline) = self.tracker.next_deadline() else { return FOREVER };
-        let wake = self.hold_until.map_or(deadline, |hold| hold.max(deadline));
-        let wake = self.next_stuck.map_or(wake, |stuck| stuck.min(wake));
-        wake.saturating_duration_since(clock::mono())
+        let now = clock::mono();
+        let look = self
+            .tracker
+            .next_deadline()
+            .map(|look| self.hold_until.map_or(look, |hold| hold.max(look)));
+        let stuck = look.and(self.next_stuck);
+        let wake = [look, stuck, self.unclear.deadline(now)].into_iter().flatten().min();
+        wake.map_or(FOREVER, |wake| wake.saturating_duration_since(now))
     }
 
     fn take_all(&mut self, first: Report) {
@@ -154,13 +165,12 @@ impl Stage {
                 Step::HeldByWriter { first: true } => {
                     info!(watch = %self.config.name, %path, "waiting for writer");
                 }
-                Step::Unclear { first: true } => {
+                Step::Dropped => {
                     if let Outcome::Unclear(error) = outcome {
-                        warn!(watch = %self.config.name, %path, %error,
-                            "cannot look at this file, trying again");
+                        self.unclear.note(path, error);
                     }
                 }
-                Step::HeldByWriter { .. } | Step::Unclear { .. } | Step::Waits | Step::Dropped => {}
+                Step::HeldByWriter { .. } | Step::Waits => {}
             }
         }
         if !whole.is_empty() {
@@ -224,6 +234,13 @@ impl Stage {
             self.blind = true;
             warn!(watch = %self.config.name, %path,
                 "cannot see who has files of other users open: without CAP_LEASE only the quiet period protects them");
+        }
+    }
+
+    fn name_unclear(&mut self, now: Instant) {
+        if let Some(Told { files, path, error }) = self.unclear.tell(now) {
+            warn!(watch = %self.config.name, files, %path, %error,
+                "cannot look at files, this one for example; they are tried again at the next event or scan");
         }
     }
 
