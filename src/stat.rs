@@ -18,6 +18,13 @@ pub fn entry(path: &Path) -> io::Result<Sample> {
     entry_at(CWD, path)
 }
 
+/// As [`entry`], asked of whoever keeps the file: a client of a network file system may otherwise answer
+/// from a copy that is a minute old, and two such answers look like a file that stays unchanged.
+pub fn entry_at_source(path: &Path) -> io::Result<Sample> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::STATX_FORCE_SYNC;
+    Ok(sample(&rustix::fs::statx(CWD, path, flags, WANTED)?))
+}
+
 /// Whether there is an entry at `path`, of whatever kind. Only a clear "not there" is a no.
 pub fn exists(path: &Path) -> io::Result<bool> {
     match entry(path) {

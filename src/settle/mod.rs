@@ -144,12 +144,13 @@ impl Stage {
         }
     }
 
-    /// Two changes within one step of mtime look alike, so the quiet period spans two steps at least.
     fn adopt(&mut self, policy: Policy) {
         self.policy = policy;
-        self.tracker.set_quiet(self.config.quiet.max(policy.granularity * 2));
+        let quiet = policy.quiet(self.config.quiet, self.config.poll_interval);
+        self.tracker.set_quiet(quiet);
         let asks = self.config.writer_detection && policy.lease;
-        debug!(watch = %self.config.name, filesystem = policy.kind, writer_detection = asks, "settling");
+        debug!(watch = %self.config.name, filesystem = policy.kind, writer_detection = asks,
+            quiet_ms = quiet.as_millis(), "settling");
     }
 
     fn look_at_due(&mut self, now: Instant) {

@@ -40,7 +40,7 @@ fn open_and_ask(path: &Path, before: Option<&Sample>, policy: Policy) -> io::Res
 }
 
 fn stat_only(path: &Path, policy: Policy) -> io::Result<Outcome> {
-    let sample = stat::entry(path)?;
+    let sample = if policy.events { stat::entry(path) } else { stat::entry_at_source(path) }?;
     Ok(match sample.kind {
         Kind::File => Outcome::Looked { sample, identity: policy.identity, asked: false },
         _ => Outcome::NotAFile,
