@@ -17,6 +17,7 @@ const PURE: &[&str] = &[
     "globs",
     "watch/rules",
     "watch/pending",
+    "watch/schedule",
     "settle/tracker",
     "settle/unclear",
     "journal/entry",

@@ -51,12 +51,28 @@ pub fn opened(fd: impl AsFd) -> io::Result<Sample> {
     Ok(sample(&stat))
 }
 
+/// Which directory a path means: device (major, minor) and inode. Not kept across restarts, device numbers
+/// are not stable.
+pub type DirId = (u32, u32, u64);
+
+/// Which directory `path` means now; `follow`: also through a symbolic link.
+pub fn dir_id(path: &Path, follow: bool) -> io::Result<DirId> {
+    let flags = if follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
+    id_of(&rustix::fs::statx(CWD, path, flags, WANTED)?)
+}
+
+fn id_of(stat: &Statx) -> io::Result<DirId> {
+    if FileType::from_raw_mode(stat.stx_mode.into()) != FileType::Directory {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    Ok((stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino))
+}
+
 /// Which directory a path means now, and what it lives on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Device and inode: another value means another directory, or something mounted over it. Not kept
-    /// across restarts, device numbers are not stable.
-    pub dir: (u32, u32, u64),
+    /// Another value means another directory, or something mounted over it.
+    pub dir: DirId,
     /// Whether something is mounted exactly here.
     pub is_mount: bool,
     /// The file system's own id (statfs(2), `f_fsid`).
@@ -68,12 +84,10 @@ pub struct Place {
 /// The directory at `path`, symbolic links followed: the operator may have configured one.
 pub fn place(path: &Path) -> io::Result<Place> {
     let stat = rustix::fs::statx(CWD, path, AtFlags::empty(), WANTED)?;
-    if FileType::from_raw_mode(stat.stx_mode.into()) != FileType::Directory {
-        return Err(io::ErrorKind::NotADirectory.into());
-    }
+    let dir = id_of(&stat)?;
     let fs = rustix::fs::statfs(path)?;
     Ok(Place {
-        dir: (stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino),
+        dir,
         is_mount: stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
         filesystem: rustix::fs::statvfs(path)?.f_fsid,
         policy: Policy::of(magic(&fs)),

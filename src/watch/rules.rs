@@ -54,40 +54,19 @@ impl<'a> Rules<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::path::Path;
 
-    use super::*;
-    use crate::{
-        arrival::Name,
-        config::checked::{Backend, Initial, Marker},
-        globs::Selection,
-    };
+    use super::{super::tests, *};
+    use crate::config::checked::Marker;
 
     fn path(text: &str) -> RelPath {
         RelPath::from_bytes(text.as_bytes())
     }
 
     fn watch(max_depth: usize, marker: Option<(&str, &str)>) -> Watch {
-        const ZERO: Duration = Duration::ZERO;
-        Watch {
-            name: Name::parse("w").unwrap(),
-            path: "/w".into(),
-            endpoints: Vec::new(),
-            recursive: true,
-            max_depth,
-            selection: Selection::new(&[], &[], true).unwrap(),
-            size_min: 1,
-            size_max: Some(10),
-            quiet: ZERO,
-            writer_detection: true,
-            done_marker: marker.map(|(p, s)| Marker { prefix: p.into(), suffix: s.into() }),
-            initial: Initial::Deliver,
-            require_mount: false,
-            backend: Backend::Auto,
-            poll_interval: ZERO,
-            rescan_interval: ZERO,
-            stuck_after: ZERO,
-        }
+        let done_marker = marker.map(|(p, s)| Marker { prefix: p.into(), suffix: s.into() });
+        let plain = tests::watch(Path::new("/w"));
+        Watch { max_depth, done_marker, size_min: 1, size_max: Some(10), ..plain }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     arrival::{Memory, RelPath, Unavailable},
-    stat,
+    stat::{self, DirId},
 };
 
 /// A sweep under way: a page of remembered paths per step.
@@ -23,7 +23,7 @@ impl Sweep {
     pub(super) fn step(
         &mut self,
         root: &Path,
-        dir: (u32, u32, u64),
+        dir: DirId,
         memory: &dyn Memory,
     ) -> Result<bool, Unavailable> {
         let page = memory.remembered(self.after.clone())?;
