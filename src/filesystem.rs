@@ -26,6 +26,8 @@ pub struct Policy {
 /// Linux ticks at 100 Hz or faster, and mtime is taken from the tick.
 const TICK: Duration = Duration::from_millis(10);
 const SECOND: Duration = Duration::from_secs(1);
+/// Scans within one quiet period where there are no events.
+const SCANS_PER_QUIET: u32 = 3;
 const TWO_SECONDS: Duration = Duration::from_secs(2);
 
 impl Policy {
@@ -52,6 +54,16 @@ impl Policy {
             0x6a65_6a63 => Self::remote("virtiofs", Identity::SizeAndTime),
             _ => Self::remote("unknown", Identity::SizeAndTime),
         }
+    }
+
+    /// How long a file must stay unchanged here, when `quiet` was asked for.
+    ///
+    /// Two changes within one step of mtime look alike, so it spans two steps at least. Without events
+    /// nothing starts the period again but a look: it spans several scans then, for one of them may be
+    /// answered from a cache.
+    pub fn quiet(&self, quiet: Duration, poll_interval: Duration) -> Duration {
+        let quiet = quiet.max(self.granularity * 2);
+        if self.events { quiet } else { quiet.max(poll_interval * SCANS_PER_QUIET) }
     }
 
     const fn local(kind: &'static str) -> Self {
@@ -94,6 +106,23 @@ mod tests {
                 policy.events && policy.lease && policy.identity == Identity::Inode,
                 "{policy:?}"
             );
+        }
+    }
+
+    #[test]
+    fn the_quiet_period_spans_what_the_file_system_cannot_tell_apart() {
+        let (ext4, vfat, nfs) = (Policy::of(0xef53), Policy::of(0x4d44), Policy::of(0x6969));
+        let table = [
+            (ext4, 2000, 10_000, 2000),
+            (ext4, 5, 10_000, 20),
+            (vfat, 2000, 10_000, 4000),
+            (nfs, 2000, 10_000, 30_000),
+            (nfs, 60_000, 10_000, 60_000),
+            (nfs, 50, 100, 2000),
+        ];
+        for (policy, quiet, poll, expected) in table {
+            let [quiet, poll, expected] = [quiet, poll, expected].map(Duration::from_millis);
+            assert_eq!(policy.quiet(quiet, poll), expected, "{} {quiet:?} {poll:?}", policy.kind);
         }
     }
 }

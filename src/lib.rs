@@ -26,6 +26,7 @@ pub mod filesystem;
 pub mod globs;
 pub mod http;
 pub mod journal;
+pub(crate) mod lease;
 pub mod logging;
 pub mod secret;
 pub mod settle;

@@ -18,6 +18,27 @@ pub fn entry(path: &Path) -> io::Result<Sample> {
     entry_at(CWD, path)
 }
 
+/// As [`entry`], asked of whoever keeps the file: a client of a network file system may otherwise answer
+/// from a copy that is a minute old, and two such answers look like a file that stays unchanged.
+pub fn entry_at_source(path: &Path) -> io::Result<Sample> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::STATX_FORCE_SYNC;
+    Ok(sample(&rustix::fs::statx(CWD, path, flags, WANTED)?))
+}
+
+/// Whether there is an entry at `path`, of whatever kind. Only a clear "not there" is a no.
+pub fn exists(path: &Path) -> io::Result<bool> {
+    match entry(path) {
+        Ok(_) => Ok(true),
+        Err(error) if is_absence(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether an error says that there is nothing, and not merely that nobody could look.
+pub fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 /// The entry `name` in the open directory `dir`, a symbolic link not followed.
 pub fn entry_at<P: rustix::path::Arg>(dir: impl AsFd, name: P) -> io::Result<Sample> {
     let stat = rustix::fs::statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, WANTED)?;
@@ -30,12 +51,28 @@ pub fn opened(fd: impl AsFd) -> io::Result<Sample> {
     Ok(sample(&stat))
 }
 
+/// Which directory a path means: device (major, minor) and inode. Not kept across restarts, device numbers
+/// are not stable.
+pub type DirId = (u32, u32, u64);
+
+/// Which directory `path` means now; `follow`: also through a symbolic link.
+pub fn dir_id(path: &Path, follow: bool) -> io::Result<DirId> {
+    let flags = if follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
+    id_of(&rustix::fs::statx(CWD, path, flags, WANTED)?)
+}
+
+fn id_of(stat: &Statx) -> io::Result<DirId> {
+    if FileType::from_raw_mode(stat.stx_mode.into()) != FileType::Directory {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    Ok((stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino))
+}
+
 /// Which directory a path means now, and what it lives on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Device and inode: another value means another directory, or something mounted over it. Not kept
-    /// across restarts, device numbers are not stable.
-    pub dir: (u32, u32, u64),
+    /// Another value means another directory, or something mounted over it.
+    pub dir: DirId,
     /// Whether something is mounted exactly here.
     pub is_mount: bool,
     /// The file system's own id (statfs(2), `f_fsid`).
@@ -47,12 +84,10 @@ pub struct Place {
 /// The directory at `path`, symbolic links followed: the operator may have configured one.
 pub fn place(path: &Path) -> io::Result<Place> {
     let stat = rustix::fs::statx(CWD, path, AtFlags::empty(), WANTED)?;
-    if FileType::from_raw_mode(stat.stx_mode.into()) != FileType::Directory {
-        return Err(io::ErrorKind::NotADirectory.into());
-    }
+    let dir = id_of(&stat)?;
     let fs = rustix::fs::statfs(path)?;
     Ok(Place {
-        dir: (stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino),
+        dir,
         is_mount: stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
         filesystem: rustix::fs::statvfs(path)?.f_fsid,
         policy: Policy::of(magic(&fs)),
@@ -101,4 +136,20 @@ fn sample(stat: &Statx) -> Sample {
 
 fn stamp(time: StatxTimestamp) -> Stamp {
     Stamp { sec: time.tv_sec, nsec: time.tv_nsec }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clear_absence_is_a_no() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(exists(&file).unwrap());
+        assert!(!exists(&dir.path().join("missing")).unwrap());
+        assert!(!exists(&file.join("below a file")).unwrap());
+        assert!(exists(&dir.path().join("x".repeat(300))).is_err(), "too long to be looked at");
+    }
 }

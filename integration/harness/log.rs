@@ -13,6 +13,12 @@ pub(crate) mod said {
     pub(crate) const RETRY: &str = "not delivered, will be retried";
     pub(crate) const OUTBOX_FULL: &str = "the journal has no room";
     pub(crate) const OVERFLOW: &str = "the kernel lost events";
+    /// Files that nobody can look at, with their number.
+    pub(crate) const CANNOT_LOOK: &str = "cannot look at files";
+    /// A directory that the kernel refuses to watch.
+    pub(crate) const CANNOT_WATCH: &str = "cannot watch this directory";
+    /// A scan has ended.
+    pub(crate) const SCANNED: &str = "scanned";
     pub(crate) const STOPPING: &str = "stopping";
     pub(crate) const STOPPED: &str = "stopped";
 }

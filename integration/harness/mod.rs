@@ -9,6 +9,7 @@ pub(crate) mod disk;
 pub(crate) mod helpers;
 pub(crate) mod http;
 pub(crate) mod log;
+pub(crate) mod mount;
 pub(crate) mod receiver;
 pub(crate) mod signature;
 pub(crate) mod site;
@@ -19,6 +20,7 @@ pub(crate) use self::{
     clock::{PATIENCE, wait_until},
     config::Config,
     http::{Gate, Reply, Request},
+    mount::Mount,
     receiver::Receiver,
     site::Site,
     watchd::Watchd,

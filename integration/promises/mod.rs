@@ -7,6 +7,7 @@ mod p11_bad_input;
 mod p11_hostile_receivers;
 mod p1_dead_and_parked_are_visible;
 mod p1_directories_come_and_go;
+mod p1_mounts;
 mod p1_nothing_is_lost_after_a_stop;
 mod p1_nothing_is_lost_in_a_burst;
 mod p1_nothing_is_lost_with_the_database;

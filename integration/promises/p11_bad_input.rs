@@ -10,6 +10,7 @@ use std::{
 use crate::harness::{
     PATIENCE, Receiver, Request, Site, Watchd, disk,
     helpers::{Steps, have},
+    log::said,
     skipped,
     watchd::finish,
 };
@@ -91,11 +92,20 @@ fn a_path_as_long_as_the_kernel_allows_is_delivered() {
 
 #[test]
 fn a_path_longer_than_the_kernel_takes_at_once_costs_no_other_file() {
+    // The directory can still be named, and the short file in it; the thousands beside that one cannot.
     const PROGRAM: &str = "
 import os
 def steps(path):
     os.chdir(path)
-    for _ in range(30):
+    length = len(path)
+    while length < 3800:
+        os.mkdir('d' * 200)
+        os.chdir('d' * 200)
+        length += 201
+    for n in range(5000):
+        open(f'{n:05}' + 'f' * 250, 'w').close()
+    open('short.dat', 'w').close()
+    for _ in range(10):
         os.mkdir('d' * 200)
         os.chdir('d' * 200)
     open('too-deep.dat', 'w').close()
@@ -109,7 +119,14 @@ def steps(path):
     Steps::python(PROGRAM, &site.root()).end();
     let paths = disk::create_many(&site.root(), "beside", 20);
     receiver.wait_for_paths(&paths);
+    receiver.wait_for_file("short.dat");
+    watchd.wait_for(said::CANNOT_LOOK);
     assert!(watchd.is_running());
+    assert!(watchd.count(said::CANNOT_LOOK) <= 2, "one line a minute, however many files");
+    // Again, and again the room for candidates is not theirs.
+    watchd.signal("HUP");
+    let later = disk::create(&site.root(), "later.dat");
+    receiver.wait_for_paths(&[later]);
     assert_every_line_is_one_json_object(&watchd);
     watchd.stop();
     // Deeper than std::fs can remove by path.

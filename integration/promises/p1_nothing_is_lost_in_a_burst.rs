@@ -7,7 +7,9 @@ use std::{
 };
 
 use super::{assert_each_exactly_once, quiet_periods_pass};
-use crate::harness::{Receiver, Site, disk, log::said, skipped, watchd::finish};
+use crate::harness::{
+    Receiver, Site, Watchd, disk, log::said, skipped, wait_until, watchd::finish,
+};
 
 #[test]
 fn a_thousand_files_created_at_once_are_each_delivered_exactly_once() {
@@ -95,6 +97,69 @@ fn an_overflow_of_the_kernel_queue_loses_nothing() {
     assert_each_exactly_once(&site, watchd, &receiver, &paths);
 }
 
+/// The first scan of many files must end while losses go on, faster than one scan takes.
+#[test]
+fn a_storm_of_overflows_keeps_no_scan_from_its_end() {
+    let Some(lowered) = LoweredQueue::to(16) else {
+        return skipped("lowering /proc/sys/fs/inotify/max_queued_events needs root");
+    };
+    let (receiver, site) = (Receiver::up(), Site::new());
+    for n in 0..100 {
+        let dir = site.root().join(format!("archive-{n}"));
+        fs::create_dir(&dir).unwrap();
+        disk::create_many(&dir, "old", 300);
+    }
+    let watchd = site.config(&receiver.url()).watch("initial", "baseline").start();
+    wait_until("a scan to end in the storm", || {
+        storm(&site, &watchd);
+        watchd.count(said::WATCHING) > 0
+    });
+    watchd.wait_for(said::OVERFLOW);
+    drop(lowered);
+    quiet_periods_pass(&site, &receiver, 2);
+    watchd.stop();
+    receiver.read(|record| assert_eq!(record.delivered.len(), 2, "the control files alone"));
+}
+
+/// More events than a queue of 16 takes, about names that do not count, while nobody reads them.
+fn storm(site: &Site, watchd: &Watchd) {
+    watchd.signal("STOP");
+    for path in disk::create_many(&site.root(), ".noise", 30) {
+        fs::remove_file(path).unwrap();
+    }
+    watchd.signal("CONT");
+}
+
+#[test]
+fn a_baseline_does_not_swallow_a_file_that_is_still_being_written() {
+    let (receiver, site) = (Receiver::up(), Site::new());
+    if !disk::tells_writers(&site.root()) {
+        return skipped("the file system of the temporary directory knows no leases");
+    }
+    disk::create_many(&site.root(), "archive", 20);
+    let mut writer = fs::File::create(site.root().join("open.dat")).unwrap();
+    writer.write_all(b"whole before the scan, but not closed").unwrap();
+    let watchd = site.config(&receiver.url()).watch("initial", "baseline").ready();
+    quiet_periods_pass(&site, &receiver, 3);
+    assert!(receiver.ids_of(&site.root().join("open.dat")).is_empty(), "announced early");
+    drop(writer);
+    let paths = [site.root().join("open.dat")];
+    receiver.wait_for_paths(&paths);
+    assert_each_exactly_once(&site, watchd, &receiver, &paths);
+}
+
+#[test]
+fn a_baseline_does_not_swallow_a_file_that_waits_for_its_marker() {
+    let (receiver, site) = (Receiver::up(), Site::new());
+    let paths = [disk::create(&site.root(), "a.pdf")];
+    let config = site.config(&receiver.url()).watch("initial", "baseline");
+    let watchd = config.watch("done_marker", "{name}.done").ready();
+    disk::create(&site.root(), "a.pdf.done");
+    receiver.wait_for_paths(&paths);
+    watchd.stop();
+    receiver.assert_no_duplicates();
+}
+
 #[test]
 fn flags_alone_are_a_whole_daemon() {
     let (receiver, site) = (Receiver::up(), Site::new());
@@ -119,26 +184,32 @@ fn print_config_shows_what_the_flags_amount_to_as_a_file_that_check_accepts() {
 
 /// The kernel's limit for new inotify queues, lowered; a helper process restores it when this is dropped,
 /// even when the test is killed.
-struct LoweredQueue(Child);
+struct LoweredQueue {
+    restorer: Child,
+    /// One test at a time: what the next one finds is what it puts back.
+    _turn: fs::File,
+}
 
 impl LoweredQueue {
     const FILE: &str = "/proc/sys/fs/inotify/max_queued_events";
 
     fn to(limit: u32) -> Option<Self> {
+        let turn = fs::File::create(std::env::temp_dir().join("watchd-proof-queue.lock")).ok()?;
+        turn.lock().ok()?;
         let before = fs::read_to_string(Self::FILE).ok()?;
         let writable = fs::OpenOptions::new().write(true).open(Self::FILE);
         let script = format!("read -r _; echo {} > {}", before.trim(), Self::FILE);
         let mut restorer = Command::new("sh");
         let mut file = writable.ok()?;
-        let child = restorer.args(["-c", &script]).stdin(Stdio::piped()).spawn().ok()?;
-        let lowered = Self(child);
+        let restorer = restorer.args(["-c", &script]).stdin(Stdio::piped()).spawn().ok()?;
+        let lowered = Self { restorer, _turn: turn };
         write!(file, "{limit}").ok().map(|()| lowered)
     }
 }
 
 impl Drop for LoweredQueue {
     fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        drop(self.0.wait());
+        drop(self.restorer.stdin.take());
+        drop(self.restorer.wait());
     }
 }

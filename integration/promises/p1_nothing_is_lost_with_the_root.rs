@@ -5,7 +5,7 @@ use std::{
     os::unix::{fs::PermissionsExt, process::CommandExt},
 };
 
-use crate::harness::{Receiver, Site, Watchd, disk, log::said, watchd::command_of};
+use crate::harness::{Config, Receiver, Site, Watchd, disk, log::said, watchd::command_of};
 
 const NOBODY: u32 = 65534;
 
@@ -103,9 +103,35 @@ fn a_directory_that_is_unreadable_when_it_lands_is_delivered_later() {
     watchd.stop();
 }
 
+#[test]
+fn a_directory_that_the_kernel_will_not_watch_is_polled_and_named_once() {
+    let (receiver, site) = (Receiver::up(), Site::new());
+    let closed = ["one", "two", "three"].map(|name| {
+        let dir = site.root().join(name);
+        fs::create_dir(&dir).unwrap();
+        fs::set_permissions(&dir, Permissions::from_mode(0o0)).unwrap();
+        dir
+    });
+    let config = site.config(&receiver.url()).watch("poll_interval", "200ms");
+    let watchd = unprivileged_by(&site, &config);
+    watchd.wait_ready(1);
+    watchd.wait_for_count(said::SCANNED, 5);
+    assert_eq!(watchd.count(said::CANNOT_WATCH), 1, "not for each directory and scan");
+    for dir in &closed {
+        fs::set_permissions(dir, Permissions::from_mode(0o755)).unwrap();
+    }
+    let inside = closed.map(|dir| disk::create(&dir, "inside.dat"));
+    receiver.wait_for_paths(&inside);
+    watchd.stop();
+    receiver.assert_no_duplicates();
+}
+
 /// A daemon for whom permissions count: root reads everything, so root hands over to nobody.
 fn unprivileged(site: &Site, receiver: &Receiver) -> Watchd {
-    let config = site.config(&receiver.url()).watch("rescan_interval", "2s");
+    unprivileged_by(site, &site.config(&receiver.url()).watch("rescan_interval", "2s"))
+}
+
+fn unprivileged_by(site: &Site, config: &Config) -> Watchd {
     if !disk::is_root() {
         return config.start();
     }

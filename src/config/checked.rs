@@ -2,7 +2,10 @@
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
-use crate::{arrival::Name, globs::Selection};
+use crate::{
+    arrival::{Name, RelPath},
+    globs::Selection,
+};
 
 /// A whole, valid configuration.
 #[derive(Clone, Debug)]
@@ -70,6 +73,13 @@ pub struct Watch {
     pub stuck_after: Duration,
 }
 
+impl Watch {
+    /// Whether a file of this size counts.
+    pub fn takes_size(&self, size: u64) -> bool {
+        size >= self.size_min && self.size_max.is_none_or(|max| size <= max)
+    }
+}
+
 /// The name of a marker file, `{name}` standing for the file that it releases: a prefix and a suffix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Marker {
@@ -77,6 +87,21 @@ pub struct Marker {
     pub prefix: Vec<u8>,
     /// After `{name}`.
     pub suffix: Vec<u8>,
+}
+
+impl Marker {
+    /// The marker that releases `file`.
+    #[must_use]
+    pub fn of(&self, file: &RelPath) -> RelPath {
+        file.parent().join(&[&self.prefix, file.name(), &self.suffix].concat())
+    }
+
+    /// The file that `path` releases, if it is named like a marker.
+    pub fn released_by(&self, path: &RelPath) -> Option<RelPath> {
+        let name = path.name().strip_prefix(self.prefix.as_slice())?;
+        let name = name.strip_suffix(self.suffix.as_slice())?;
+        (!name.is_empty()).then(|| path.parent().join(name))
+    }
 }
 
 /// See [`Watch::initial`].
@@ -239,4 +264,33 @@ pub enum LogFormat {
     Json,
     /// Lines with `<N>` priorities for journald.
     Journal,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_file_and_its_marker_name_each_other(
+            prefix in "[a.]{0,3}", name in "[a.]{1,4}", suffix in "[a.]{0,3}", dir in "(d|d/e)?",
+        ) {
+            prop_assume!(!prefix.is_empty() || !suffix.is_empty());
+            let marker = Marker { prefix: prefix.into(), suffix: suffix.into() };
+            let file = RelPath::from_bytes(dir.as_bytes()).join(name.as_bytes());
+            let named = marker.of(&file);
+            prop_assert_eq!(named.parent(), file.parent());
+            prop_assert_eq!(marker.released_by(&named), Some(file));
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_all_marker_releases_nothing() {
+        let marker = Marker { prefix: b"ok-".to_vec(), suffix: b".done".to_vec() };
+        for name in ["ok-.done", "x.done", "ok-x", "ok-", ""] {
+            assert_eq!(marker.released_by(&RelPath::from_bytes(name.as_bytes())), None, "{name}");
+        }
+    }
 }

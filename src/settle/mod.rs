@@ -1,11 +1,11 @@
 //! Stage 2: sightings become [`Settled`] files once they are whole.
 //!
 //! One thread per watch. This file waits: for reports of the watch stage, for the earliest deadline.
-//! `tracker` decides, `probe` and `lease` look.
+//! `tracker` decides (and `unclear`, what is told), `probe` looks.
 
-mod lease;
 mod probe;
 mod tracker;
+mod unclear;
 
 use std::{
     io,
@@ -19,7 +19,10 @@ use std::{
 
 use tracing::{debug, info, warn};
 
-use self::tracker::{Outcome, Step, Tracker, Writers};
+use self::{
+    tracker::{Outcome, Step, Tracker, Writers},
+    unclear::{Told, Unclear},
+};
 use crate::{
     arrival::{Recorded, Recorder, RelPath, Report, Sample, Settled},
     clock,
@@ -30,7 +33,7 @@ use crate::{
 };
 
 /// Files looked at, and recorded, in one go: enough to fill a group commit.
-const BATCH: usize = 512;
+const BATCH: usize = 128;
 
 /// Memory for the candidates of one watch, about 30,000 short names. Beyond that its reports wait, and
 /// with them its scans.
@@ -62,6 +65,7 @@ pub fn start(config: Watch, ports: Ports) -> io::Result<()> {
         hold_until: None,
         no_room: 0,
         next_stuck: None,
+        unclear: Unclear::default(),
         blind: false,
     };
     thread::Builder::new().name(name).spawn(move || stage.run())?;
@@ -77,6 +81,7 @@ struct Stage {
     hold_until: Option<Instant>,
     no_room: u32,
     next_stuck: Option<Instant>,
+    unclear: Unclear,
     /// Whether it was told that writers cannot be asked for.
     blind: bool,
 }
@@ -101,6 +106,7 @@ impl Stage {
                 self.look_at_due(now);
             }
             self.name_stuck(now);
+            self.name_unclear(now);
             self.ports.beat.end();
         }
     }
@@ -108,10 +114,14 @@ impl Stage {
     /// How long there is nothing to do. With nothing waiting, until the next report.
     fn patience(&self) -> Duration {
         const FOREVER: Duration = Duration::from_hours(24);
-        let Some(deadline) = self.tracker.next_deadline() else { return FOREVER };
-        let wake = self.hold_until.map_or(deadline, |hold| hold.max(deadline));
-        let wake = self.next_stuck.map_or(wake, |stuck| stuck.min(wake));
-        wake.saturating_duration_since(clock::mono())
+        let now = clock::mono();
+        let look = self
+            .tracker
+            .next_deadline()
+            .map(|look| self.hold_until.map_or(look, |hold| hold.max(look)));
+        let stuck = look.and(self.next_stuck);
+        let wake = [look, stuck, self.unclear.deadline(now)].into_iter().flatten().min();
+        wake.map_or(FOREVER, |wake| wake.saturating_duration_since(now))
     }
 
     fn take_all(&mut self, first: Report) {
@@ -134,12 +144,13 @@ impl Stage {
         }
     }
 
-    /// Two changes within one step of mtime look alike, so the quiet period spans two steps at least.
     fn adopt(&mut self, policy: Policy) {
         self.policy = policy;
-        self.tracker.set_quiet(self.config.quiet.max(policy.granularity * 2));
+        let quiet = policy.quiet(self.config.quiet, self.config.poll_interval);
+        self.tracker.set_quiet(quiet);
         let asks = self.config.writer_detection && policy.lease;
-        debug!(watch = %self.config.name, filesystem = policy.kind, writer_detection = asks, "settling");
+        debug!(watch = %self.config.name, filesystem = policy.kind, writer_detection = asks,
+            quiet_ms = quiet.as_millis(), "settling");
     }
 
     fn look_at_due(&mut self, now: Instant) {
@@ -155,13 +166,12 @@ impl Stage {
                 Step::HeldByWriter { first: true } => {
                     info!(watch = %self.config.name, %path, "waiting for writer");
                 }
-                Step::Unclear { first: true } => {
+                Step::Dropped => {
                     if let Outcome::Unclear(error) = outcome {
-                        warn!(watch = %self.config.name, %path, %error,
-                            "cannot look at this file, trying again");
+                        self.unclear.note(path, error);
                     }
                 }
-                Step::HeldByWriter { .. } | Step::Unclear { .. } | Step::Waits | Step::Dropped => {}
+                Step::HeldByWriter { .. } | Step::Waits => {}
             }
         }
         if !whole.is_empty() {
@@ -170,16 +180,16 @@ impl Stage {
     }
 
     fn look(&self, path: &RelPath, before: Option<&Sample>) -> Outcome {
-        let full = path.under(&self.config.path);
-        if let Some(marker) = &self.config.done_marker {
-            let name = [&marker.prefix, path.name(), &marker.suffix].concat();
-            if stat::entry(&path.parent().join(&name).under(&self.config.path)).is_err() {
-                return Outcome::NotSelected;
-            }
+        match self.is_released(path) {
+            Ok(true) => {}
+            Ok(false) => return Outcome::NotSelected,
+            Err(error) => return Outcome::Unclear(error),
         }
-        match probe::look(&full, before, self.policy, self.config.writer_detection) {
+        let root = &self.config.path;
+        let (full, dir) = (path.under(root), path.parent().under(root));
+        match probe::look(&full, &dir, before, self.config.writer_detection) {
             Outcome::Looked { sample, .. }
-                if before == Some(&sample) && !self.takes_size(sample.size) =>
+                if before == Some(&sample) && !self.config.takes_size(sample.size) =>
             {
                 Outcome::NotSelected
             }
@@ -187,8 +197,10 @@ impl Stage {
         }
     }
 
-    fn takes_size(&self, size: u64) -> bool {
-        size >= self.config.size_min && self.config.size_max.is_none_or(|max| size <= max)
+    /// Whether the marker of `path` is there, if one is asked for. An error says nothing about it.
+    fn is_released(&self, path: &RelPath) -> io::Result<bool> {
+        let Some(marker) = &self.config.done_marker else { return Ok(true) };
+        stat::exists(&marker.of(path).under(&self.config.path))
     }
 
     fn record(&mut self, whole: Vec<Settled>) {
@@ -223,6 +235,13 @@ impl Stage {
             self.blind = true;
             warn!(watch = %self.config.name, %path,
                 "cannot see who has files of other users open: without CAP_LEASE only the quiet period protects them");
+        }
+    }
+
+    fn name_unclear(&mut self, now: Instant) {
+        if let Some(Told { files, path, error }) = self.unclear.tell(now) {
+            warn!(watch = %self.config.name, files, %path, %error,
+                "cannot look at files, this one for example; they are tried again at the next event or scan");
         }
     }
 

@@ -1,70 +1,80 @@
 //! Looking at a file whose quiet period has passed: has it stayed as it was, and is a writer left?
 
-use std::{io, os::fd::AsFd, path::Path};
+use std::{io, path::Path};
 
-use rustix::{
-    fs::{CWD, Mode, OFlags},
-    io::Errno,
-};
-
-use super::{
-    lease::{self, Writer},
-    tracker::Outcome,
-};
+use super::tracker::Outcome;
 use crate::{
     arrival::{Kind, Sample},
     filesystem::Policy,
+    lease::{self, Asked},
     stat,
 };
 
-/// Looks at `path`. `lease` says whether the root's file system may be asked for writers.
-pub(crate) fn look(path: &Path, before: Option<&Sample>, policy: Policy, lease: bool) -> Outcome {
-    let found =
-        if lease && policy.lease { open_and_ask(path, before) } else { stat_only(path, policy) };
-    found.unwrap_or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Outcome::Gone,
-        _ => Outcome::Unclear(error),
+/// Looks at `path`, a file in `dir`. `detect` says whether writers may be asked for at all.
+///
+/// What counts is the file system of the directory that holds the file, as it does for scans: something
+/// else may be mounted below the root, and both must come to the same version.
+pub(crate) fn look(path: &Path, dir: &Path, before: Option<&Sample>, detect: bool) -> Outcome {
+    let found = stat::place_policy(dir).and_then(|policy| {
+        if detect && policy.lease {
+            open_and_ask(path, before, policy)
+        } else {
+            stat_only(path, policy)
+        }
+    });
+    found.unwrap_or_else(|error| {
+        if stat::is_absence(&error) { Outcome::Gone } else { Outcome::Unclear(error) }
     })
 }
 
-/// One open answers everything from the same inode: how it looks now, and who writes it.
-fn open_and_ask(path: &Path, before: Option<&Sample>) -> io::Result<Outcome> {
-    // NONBLOCK: a FIFO must not hang us, and another process's lease (Samba) must not keep us waiting for
-    // its break time (fcntl(2), lease-break-time).
-    let flags =
-        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let fd = match rustix::fs::openat(CWD, path, flags, Mode::empty()) {
-        Ok(fd) => fd,
-        Err(Errno::WOULDBLOCK) => return Ok(Outcome::Writing),
-        Err(Errno::LOOP | Errno::NXIO) => return Ok(Outcome::NotAFile),
-        // The name is enough to announce it; only the writer cannot be asked for.
-        Err(Errno::ACCESS | Errno::PERM) => {
-            return stat_only(path, stat::place_policy(path)?);
+fn open_and_ask(path: &Path, before: Option<&Sample>, policy: Policy) -> io::Result<Outcome> {
+    Ok(match lease::ask(path, before)? {
+        Asked::Writing => Outcome::Writing,
+        Asked::File { sample, unwritten } => {
+            Outcome::Looked { sample, identity: policy.identity, asked: unwritten }
         }
-        Err(error) => return Err(error.into()),
-    };
-    let sample = stat::opened(&fd)?;
-    if sample.kind != Kind::File {
-        return Ok(Outcome::NotAFile);
-    }
-    let policy = stat::policy(&fd)?;
-    // Not worth a question when it has changed: the quiet period starts again anyway.
-    let writer = if before == Some(&sample) && policy.lease {
-        lease::writer_of(fd.as_fd())
-    } else {
-        Writer::Unknown
-    };
-    Ok(match writer {
-        Writer::Present => Outcome::Writing,
-        Writer::None => Outcome::Looked { sample, identity: policy.identity, asked: true },
-        Writer::Unknown => Outcome::Looked { sample, identity: policy.identity, asked: false },
+        Asked::NotAFile => Outcome::NotAFile,
+        // The name is enough to announce it; only the writer cannot be asked for.
+        Asked::Forbidden => return stat_only(path, policy),
     })
 }
 
 fn stat_only(path: &Path, policy: Policy) -> io::Result<Outcome> {
-    let sample = stat::entry(path)?;
+    let sample = if policy.events { stat::entry(path) } else { stat::entry_at_source(path) }?;
     Ok(match sample.kind {
         Kind::File => Outcome::Looked { sample, identity: policy.identity, asked: false },
         _ => Outcome::NotAFile,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arrival::Identity;
+
+    #[test]
+    fn what_a_version_is_made_of_follows_from_where_the_file_lies() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, "x").unwrap();
+        let there = stat::place_policy(dir.path()).unwrap().identity;
+        // procfs stands for a file system that is mounted below the root, and that nobody knows.
+        let version = Path::new("/proc/version");
+        for (path, identity) in [(path.as_path(), there), (version, Identity::SizeAndTime)] {
+            for detect in [true, false] {
+                let found = look(path, path.parent().unwrap(), None, detect);
+                let same = matches!(found, Outcome::Looked { identity: i, .. } if i == identity);
+                assert!(same, "{}: {found:?}", path.display());
+            }
+        }
+    }
+
+    #[test]
+    fn a_place_that_is_gone_is_gone_and_one_that_cannot_be_looked_at_is_unclear() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("missing");
+        assert!(matches!(look(&missing.join("x"), &missing, None, true), Outcome::Gone));
+        let long = dir.path().join("x".repeat(300));
+        assert!(matches!(look(&long, dir.path(), None, true), Outcome::Unclear(_)));
+    }
 }

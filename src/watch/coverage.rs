@@ -1,64 +1,103 @@
 //! Which directories the kernel watches for us, and which it cannot.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::Path,
+    sync::Arc,
+};
 
 use tracing::warn;
 
 use super::{
     inbox::Inbox,
     kernel::{Kernel, NotArmed},
+    schedule::Polled,
 };
-use crate::arrival::{Name, RelPath};
+use crate::{
+    arrival::{Name, RelPath},
+    stat::DirId,
+};
 
 /// The kernel watches of one root. Without a kernel everything is polled.
 pub(crate) struct Coverage {
     watch: Name,
+    root: Arc<Path>,
+    inbox: Arc<Inbox>,
     kernel: Option<Kernel>,
-    armed: BTreeSet<RelPath>,
-    /// Beyond the limit of watches: polled instead.
+    /// With the directory that each path meant when it was armed.
+    armed: BTreeMap<RelPath, DirId>,
+    /// Beyond the limit of watches, or refused: polled instead.
     polled: BTreeSet<RelPath>,
     limit_told: bool,
+    refusal_told: bool,
 }
 
 impl Coverage {
     /// Nothing armed yet. With `events`, by kernel events if the kernel has an instance left for us.
     pub(crate) fn new(watch: &Name, root: &Arc<Path>, inbox: &Arc<Inbox>, events: bool) -> Self {
-        let kernel = events.then(|| Kernel::new(Arc::clone(root), Arc::clone(inbox)));
-        let kernel = kernel.and_then(|made| {
-            made.inspect_err(|error| {
-                warn!(%watch, path = %root.display(), %error,
-                    "no kernel events, scanning instead; raise fs.inotify.max_user_instances");
-            })
-            .ok()
-        });
-        let (armed, polled) = (BTreeSet::new(), BTreeSet::new());
-        Self { watch: watch.clone(), kernel, armed, polled, limit_told: false }
+        let mut coverage = Self {
+            watch: watch.clone(),
+            root: Arc::clone(root),
+            inbox: Arc::clone(inbox),
+            kernel: None,
+            armed: BTreeMap::new(),
+            polled: BTreeSet::new(),
+            limit_told: false,
+            refusal_told: false,
+        };
+        if events {
+            coverage.renew();
+        }
+        coverage
     }
 
-    /// Watches `dir` before it is read, so that nothing can land in between unseen.
-    pub(crate) fn arm(&mut self, dir: &RelPath) {
+    /// Forgets everything and takes a fresh instance from the kernel: when it lost events, renames were
+    /// among them, and what a kernel watch is called may be wrong by now.
+    pub(crate) fn renew(&mut self) {
+        // The old instance goes first: the number of them is limited.
+        self.kernel = None;
+        self.armed.clear();
+        self.polled.clear();
+        let made = Kernel::new(Arc::clone(&self.root), Arc::clone(&self.inbox));
+        self.kernel = made
+            .inspect_err(|error| {
+                warn!(watch = %self.watch, path = %self.root.display(), %error,
+                    "no kernel events, scanning instead; raise fs.inotify.max_user_instances");
+            })
+            .ok();
+    }
+
+    /// Watches `dir` before it is read, so that nothing can land in between unseen. `id` was read before
+    /// this call: a path that changes its meaning meanwhile is armed again at the next scan.
+    pub(crate) fn arm(&mut self, dir: &RelPath, id: DirId) {
+        if self.armed.get(dir) == Some(&id) {
+            return;
+        }
+        // A mount is silent (inotify(7)), and the old watch would shadow the new one.
+        self.disarm(dir);
         let Some(kernel) = &mut self.kernel else { return };
         match kernel.arm(dir) {
             Ok(()) => {
-                self.armed.insert(dir.clone());
-                self.polled.remove(dir);
+                self.armed.insert(dir.clone(), id);
             }
-            Err(NotArmed::Missing) => {
-                self.armed.remove(dir);
+            Err(NotArmed::Missing) => {}
+            Err(NotArmed::WatchLimit) => self.poll(dir, None),
+            Err(NotArmed::Io(error)) => self.poll(dir, Some(&error)),
+        }
+    }
+
+    /// Says why once, not for each directory and at each scan.
+    fn poll(&mut self, dir: &RelPath, refusal: Option<&io::Error>) {
+        self.polled.insert(dir.clone());
+        if let Some(error) = refusal {
+            if !std::mem::replace(&mut self.refusal_told, true) {
+                warn!(watch = %self.watch, path = %dir, %error,
+                    "cannot watch this directory, scanning it and all others like it instead");
             }
-            Err(NotArmed::WatchLimit) => {
-                self.armed.remove(dir);
-                self.polled.insert(dir.clone());
-                if !self.limit_told {
-                    self.limit_told = true;
-                    warn!(watch = %self.watch, path = %dir, armed = self.armed.len(),
-                        "out of kernel watches, scanning the rest; raise fs.inotify.max_user_watches");
-                }
-            }
-            Err(NotArmed::Io(error)) => {
-                self.armed.remove(dir);
-                warn!(watch = %self.watch, path = %dir, %error, "cannot watch this directory");
-            }
+        } else if !std::mem::replace(&mut self.limit_told, true) {
+            warn!(watch = %self.watch, path = %dir, armed = self.armed.len(),
+                "out of kernel watches, scanning the rest; raise fs.inotify.max_user_watches");
         }
     }
 
@@ -67,6 +106,7 @@ impl Coverage {
         let below: Vec<RelPath> = self
             .armed
             .range(dir.clone()..)
+            .map(|(armed, _)| armed)
             .take_while(|d| d.as_bytes().starts_with(dir.as_bytes()))
             .cloned()
             .collect();
@@ -75,7 +115,7 @@ impl Coverage {
             if let Some(kernel) = &mut self.kernel {
                 kernel.disarm(gone);
             }
-            any |= self.armed.remove(gone);
+            any |= self.armed.remove(gone).is_some();
         }
         self.polled.retain(|d| !d.is_within(dir));
         any
@@ -86,13 +126,17 @@ impl Coverage {
         self.armed.len()
     }
 
-    /// Whether there are no kernel events at all.
-    pub(crate) fn is_blind(&self) -> bool {
-        self.kernel.is_none()
+    /// Which part of the root the kernel does not watch.
+    pub(crate) fn polled(&self) -> Polled {
+        match (&self.kernel, self.polled.is_empty()) {
+            (None, _) => Polled::Everything,
+            (Some(_), false) => Polled::Some,
+            (Some(_), true) => Polled::Nothing,
+        }
     }
 
-    /// Directories beyond the limit of watches.
-    pub(crate) fn polled(&self) -> impl Iterator<Item = &RelPath> {
+    /// The directories of [`Polled::Some`].
+    pub(crate) fn polled_dirs(&self) -> impl Iterator<Item = &RelPath> {
         self.polled.iter()
     }
 }

@@ -1,8 +1,8 @@
 //! Stage 1: kernel events and scans become [`Sighting`](crate::arrival::Sighting)s.
 //!
 //! One thread per watch does all of its looking, so that a root that hangs stalls itself only (P6). This
-//! file waits: for hints, for the next slice of a scan, for a timer. `pending` and `rules` decide, `kernel`
-//! and `scan` act, `root` is the state in between. Every kind of loss has one answer: scan that place.
+//! file waits: for hints, for the next slice of a scan, for a timer. `pending`, `rules` and `schedule` decide,
+//! `kernel` and `scan` act, `root` and `tour` are the state in between. Every kind of loss has one answer: scan that place.
 
 mod coverage;
 mod inbox;
@@ -11,7 +11,11 @@ mod pending;
 mod root;
 mod rules;
 mod scan;
+mod schedule;
 mod sweep;
+#[cfg(test)]
+mod tests;
+mod tour;
 
 use std::{
     io,
@@ -92,8 +96,6 @@ struct Stage {
 enum Left {
     /// The watch was stopped, or nobody takes its reports.
     Stopped,
-    /// The kernel lost events: start over with fresh kernel watches.
-    Lost,
     /// The path means something else now, or nothing.
     Replaced,
 }
@@ -123,9 +125,6 @@ impl Stage {
             }
             match self.follow(place) {
                 Left::Stopped => return,
-                Left::Lost => {
-                    warn!(watch = %self.config.name, "the kernel lost events, scanning again");
-                }
                 Left::Replaced => {
                     warn!(watch = %self.config.name, "the directory was replaced, starting over");
                 }
@@ -164,11 +163,12 @@ impl Stage {
         let mut next_check = clock::mono() + PLACE_CHECK;
         loop {
             let Ok(batch) = self.wait(patience(&root, next_check)) else { return Left::Stopped };
-            if batch.lost {
-                return Left::Lost;
-            }
-            let root_gone = root.apply(batch);
             let now = clock::mono();
+            if batch.lost {
+                root.lost(now);
+            }
+            // Lost events may have been about the root itself.
+            let root_gone = batch.lost || root.apply(batch);
             if root_gone || now >= next_check {
                 next_check = now + PLACE_CHECK;
                 if self.find().map_or(true, |found| found.dir != place.dir) {
@@ -184,6 +184,6 @@ impl Stage {
 
 fn patience(root: &Root<'_>, next_check: Instant) -> Duration {
     let now = clock::mono();
-    let wake = root.next_turn().min(next_check);
+    let wake = root.next_turn(now).min(next_check);
     wake.saturating_duration_since(now)
 }

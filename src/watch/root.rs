@@ -1,7 +1,7 @@
 //! One live root: what the kernel covers of it, and what is still to be scanned.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     io,
     path::Path,
     sync::Arc,
@@ -16,30 +16,23 @@ use super::{
     inbox::Inbox,
     pending::Batch,
     rules::{Role, Rules},
-    scan::{Slice, Walk},
+    scan::Walk,
+    schedule::{Polled, Schedule},
     sweep::Sweep,
+    tour::Tour,
 };
 use crate::{
-    arrival::{
-        FirstScan, Found, Kind, Present, Recall, RelPath, Report, Scanned, Sighting, Unavailable,
-        Version,
-    },
+    arrival::{Found, Kind, RelPath, Report, Scanned, Sighting},
     clock,
-    config::checked::{Backend, Initial, Watch},
+    config::checked::{Backend, Watch},
     stat::{self, Place},
 };
 
 /// Entries read in one turn, so that hints are never kept waiting for long.
 const SLICE_ENTRIES: usize = 512;
 
-/// How long to leave a journal alone that could not answer.
-const JOURNAL_PATIENCE: Duration = Duration::from_secs(2);
-
-/// Places that wait for a scan; beyond that it is the whole root.
-const DIRTY_MAX: usize = 4096;
-
-/// A scan may take this part of the time at most.
-const SCAN_SHARE: u32 = 100;
+/// How often it is said that the kernel lost events.
+const TELL_LOST_EVERY: Duration = Duration::from_secs(10);
 
 /// Nobody takes our reports: the watch is being stopped.
 #[derive(Debug)]
@@ -47,29 +40,19 @@ pub(super) struct Abandoned;
 
 pub(super) struct Root<'a> {
     config: &'a Watch,
-    rules: Rules,
+    rules: Rules<'a>,
     path: Arc<Path>,
     place: Place,
     ports: &'a Ports,
     coverage: Coverage,
+    schedule: Schedule,
     unreadable: BTreeSet<RelPath>,
-    /// Places to scan once the present walk has ended.
-    dirty: BTreeSet<RelPath>,
-    walk: Option<Tour>,
+    tour: Option<Tour>,
+    /// What joined a first scan that has to begin again.
+    late: HashSet<RelPath>,
     sweep: Option<Sweep>,
-    /// No scan before this: the journal could not answer.
-    hold_until: Option<Instant>,
-    next_rescan: Instant,
-    next_poll: Instant,
+    tell_lost_from: Option<Instant>,
     announced: bool,
-}
-
-/// A walk under way, and what it has found out.
-struct Tour {
-    walk: Walk,
-    began: Instant,
-    first: Option<FirstScan>,
-    known: u64,
 }
 
 impl<'a> Root<'a> {
@@ -86,23 +69,33 @@ impl<'a> Root<'a> {
             Backend::Events => true,
             Backend::Poll => false,
         };
-        let now = clock::mono();
+        let (poll, rescan) = (config.poll_interval, config.rescan_interval);
         Self {
             config,
             rules: Rules::of(config),
             coverage: Coverage::new(&config.name, &path, inbox, events),
+            schedule: Schedule::new(poll, rescan, clock::mono()),
             path,
             place,
             ports,
             unreadable: BTreeSet::new(),
-            dirty: BTreeSet::from([RelPath::root()]),
-            walk: None,
+            tour: None,
+            late: HashSet::new(),
             sweep: None,
-            hold_until: None,
-            next_rescan: now,
-            next_poll: now + config.poll_interval,
+            tell_lost_from: None,
             announced: false,
         }
+    }
+
+    /// The kernel lost events: everything is armed and scanned again. A walk under way goes on and is
+    /// followed by another, so that a storm of losses cannot keep it at its beginning for ever.
+    pub(super) fn lost(&mut self, now: Instant) {
+        if self.tell_lost_from.is_none_or(|from| now >= from) {
+            self.tell_lost_from = Some(now + TELL_LOST_EVERY);
+            warn!(watch = %self.config.name, "the kernel lost events, scanning again");
+        }
+        self.coverage.renew();
+        self.schedule.mark(RelPath::root());
     }
 
     /// Takes hints in. True when the root itself may have gone.
@@ -131,39 +124,32 @@ impl<'a> Root<'a> {
         root_gone
     }
 
+    /// Has `dir` scanned: by the walk under way if there is one, for that may take long.
     fn mark_dirty(&mut self, dir: RelPath) {
         if !self.rules.enters(&dir) {
             return;
         }
-        if self.dirty.len() >= DIRTY_MAX {
-            self.dirty = BTreeSet::from([RelPath::root()]);
-        } else {
-            self.dirty.insert(dir);
+        if !self.tour.as_mut().is_some_and(|tour| tour.walk.join(&dir)) {
+            self.schedule.mark(dir);
         }
     }
 
     /// When [`Root::turn`] has something to do.
-    pub(super) fn next_turn(&self) -> Instant {
-        let is_busy = self.walk.is_some() || self.sweep.is_some() || !self.dirty.is_empty();
-        if is_busy {
-            return self.hold_until.unwrap_or_else(clock::mono);
-        }
-        let polls = self.coverage.is_blind() || self.coverage.polled().next().is_some();
-        if polls { self.next_poll.min(self.next_rescan) } else { self.next_rescan }
+    pub(super) fn next_turn(&self, now: Instant) -> Instant {
+        let is_busy = self.tour.is_some() || self.sweep.is_some();
+        self.schedule.next_turn(is_busy, self.coverage.polled(), now)
     }
 
     /// One slice of whatever scan is due.
     pub(super) fn turn(&mut self, now: Instant) -> Result<(), Abandoned> {
-        if self.hold_until.is_some_and(|hold| now < hold) {
+        if self.schedule.is_held(now) {
             return Ok(());
         }
-        self.hold_until = None;
-        self.note_timers(now);
-        if self.walk.is_none() && !self.dirty.is_empty() {
+        if self.tour.is_none() {
             self.begin(now);
         }
-        if self.walk.is_some() {
-            return self.step();
+        if let Some(tour) = self.tour.take() {
+            return self.step(tour);
         }
         if let Some(sweep) = &mut self.sweep
             && let Ok(more) = sweep.step(&self.path, self.place.dir, &*self.ports.memory)
@@ -175,122 +161,107 @@ impl<'a> Root<'a> {
         Ok(())
     }
 
-    fn note_timers(&mut self, now: Instant) {
-        if self.walk.is_some() {
-            return;
-        }
-        if now >= self.next_rescan || (self.coverage.is_blind() && now >= self.next_poll) {
-            self.dirty.insert(RelPath::root());
-        } else if now >= self.next_poll {
-            self.next_poll = now + self.config.poll_interval;
-            self.dirty.extend(self.coverage.polled().cloned());
-        }
-    }
-
+    /// Begins a walk, if anything is due.
     fn begin(&mut self, now: Instant) {
-        let Ok(first) = self.ports.memory.first_scan() else { return self.hold() };
-        let places = std::mem::take(&mut self.dirty);
-        let walk = Walk::over(Arc::clone(&self.path), places);
-        self.walk = Some(Tour { walk, began: now, first, known: 0 });
+        if self.schedule.expire(self.coverage.polled(), now) {
+            for dir in self.coverage.polled_dirs() {
+                self.schedule.mark(dir.clone());
+            }
+        }
+        let Some(places) = self.schedule.take() else { return };
+        let Ok(first) = self.ports.memory.first_scan() else {
+            return self.put_off(places);
+        };
+        let mut walk = Walk::over(Arc::clone(&self.path), places);
+        for dir in std::mem::take(&mut self.late) {
+            walk.join(&dir);
+        }
+        self.tour = Some(Tour::new(walk, first, now));
     }
 
-    fn step(&mut self) -> Result<(), Abandoned> {
-        let Some(mut tour) = self.walk.take() else { return Ok(()) };
-        if !tour.walk.is_reading() {
-            let Some(dir) = tour.walk.next_dir() else {
-                self.end(&tour);
-                return Ok(());
-            };
-            self.coverage.arm(&dir);
-            if let Err(error) = tour.walk.enter(dir.clone()) {
-                self.not_entered(&dir, &error);
-                self.walk = Some(tour);
-                return Ok(());
-            }
-            self.unreadable.remove(&dir);
+    /// The journal could not answer: these places are scanned when it may.
+    fn put_off(&mut self, places: impl IntoIterator<Item = RelPath>) {
+        for place in places {
+            self.schedule.mark(place);
+        }
+        self.schedule.hold(clock::mono());
+    }
+
+    fn step(&mut self, mut tour: Tour) -> Result<(), Abandoned> {
+        if !tour.walk.is_reading() && !self.enter_next(&mut tour) {
+            self.end(&tour);
+            return Ok(());
         }
         let slice = match tour.walk.read(&self.rules, SLICE_ENTRIES) {
             Ok(slice) => slice,
             Err((dir, error)) => {
                 self.not_entered(&dir, &error);
-                self.walk = Some(tour);
+                self.tour = Some(tour);
                 return Ok(());
             }
         };
-        let Ok(seen) = self.recall(&mut tour, slice) else {
-            self.dirty.extend(tour.walk.into_places());
-            self.hold();
+        let Ok(seen) = tour.news(self.config, &*self.ports.memory, slice) else {
+            let is_first = tour.is_first();
+            let (places, late) = tour.walk.into_places();
+            if is_first {
+                self.late = late;
+            }
+            self.put_off(places);
             return Ok(());
         };
-        self.walk = Some(tour);
+        self.tour = Some(tour);
         self.report(seen)
     }
 
-    /// Asks the journal which of these files are news.
-    fn recall(&self, tour: &mut Tour, slice: Slice) -> Result<Vec<Sighting>, Unavailable> {
-        if slice.files.is_empty() {
-            return Ok(Vec::new());
+    /// Arms and opens the next directory, if it can; false when there is none left.
+    fn enter_next(&mut self, tour: &mut Tour) -> bool {
+        let Some(place) = tour.walk.next_dir() else { return false };
+        let dir = place.rel.clone();
+        let entered = stat::dir_id(&dir.under(&self.path), dir.is_root()).and_then(|id| {
+            self.coverage.arm(&dir, id);
+            tour.walk.enter(place)
+        });
+        match entered {
+            Ok(()) => {
+                self.unreadable.remove(&dir);
+            }
+            Err(error) => self.not_entered(&dir, &error),
         }
-        let present = |(path, sample): &(RelPath, crate::arrival::Sample)| Present {
-            path: path.clone(),
-            version: Version::of(sample, slice.identity),
-        };
-        let entries: Vec<Present> = slice.files.iter().map(present).collect();
-        let answers = self.ports.memory.recall(entries.clone())?;
-        let unknown = |answer: &Recall| *answer == Recall::Unknown;
-        tour.known += answers.iter().filter(|answer| !unknown(answer)).count() as u64;
-        if tour.first == Some(FirstScan::AsConfigured) && self.config.initial == Initial::Baseline {
-            let news =
-                entries.into_iter().zip(&answers).filter(|(_, a)| unknown(a)).map(|(e, _)| e);
-            self.ports.memory.baseline(news.collect())?;
-            return Ok(Vec::new());
-        }
-        let found = if tour.first.is_some() { Found::InitialScan } else { Found::Scan };
-        let news = slice.files.into_iter().zip(&answers).filter(|(_, answer)| unknown(answer));
-        Ok(news.map(|((path, sample), _)| Sighting { path, sample: Some(sample), found }).collect())
+        true
     }
 
     fn end(&mut self, tour: &Tour) {
         let now = clock::mono();
         let took = now.saturating_duration_since(tour.began);
         debug!(watch = %self.config.name, took_ms = took.as_millis(), known = tour.known, "scanned");
-        self.next_poll = now + self.config.poll_interval.max(took * 4);
-        if !tour.walk.is_whole() {
+        let whole = tour.walk.is_whole();
+        self.schedule.ended(whole, took, now);
+        if !whole {
             return;
         }
-        self.next_rescan = now + self.config.rescan_interval.max(took * SCAN_SHARE);
         let scan = Scanned { known: tour.known, filesystem: self.place.filesystem };
         let Ok(missing) = self.ports.memory.scanned(scan) else {
             // The first scan must be seen to its end by the journal, or everything stays "initial".
-            self.dirty.insert(RelPath::root());
-            return self.hold();
+            return self.put_off([RelPath::root()]);
         };
         self.sweep = missing.then(Sweep::new);
         if !self.announced {
             self.announced = true;
+            let blind = self.coverage.polled() == Polled::Everything;
             info!(watch = %self.config.name, path = %self.path.display(),
                 directories = self.coverage.armed_count(),
                 filesystem = self.place.policy.kind,
-                backend = if self.coverage.is_blind() { "poll" } else { "events" },
+                backend = if blind { "poll" } else { "events" },
                 "watching");
         }
     }
 
-    fn hold(&mut self) {
-        self.hold_until = Some(clock::mono() + JOURNAL_PATIENCE);
-    }
-
     fn not_entered(&mut self, dir: &RelPath, error: &io::Error) {
-        match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                self.coverage.disarm(dir);
-            }
-            _ => {
-                if self.unreadable.insert(dir.clone()) {
-                    warn!(watch = %self.config.name, path = %dir, %error,
-                        "cannot read this directory; it is tried again at the next scan");
-                }
-            }
+        if stat::is_absence(error) {
+            self.coverage.disarm(dir);
+        } else if self.unreadable.insert(dir.clone()) {
+            warn!(watch = %self.config.name, path = %dir, %error,
+                "cannot read this directory; it is tried again at the next scan");
         }
     }
 

@@ -1,19 +1,12 @@
 //! Which entries count: names, depth, size and markers. Pure.
 
-use crate::{
-    arrival::RelPath,
-    config::checked::{Marker, Watch},
-    globs::Selection,
-};
+use crate::{arrival::RelPath, config::checked::Watch};
 
 /// The selection of one watch.
-#[derive(Clone, Debug)]
-pub(crate) struct Rules {
-    selection: Selection,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules<'a> {
+    watch: &'a Watch,
     depth_max: usize,
-    size_min: u64,
-    size_max: u64,
-    marker: Option<Marker>,
 }
 
 /// What a file of some name is to us.
@@ -30,15 +23,9 @@ pub(crate) enum Role {
     Ignored,
 }
 
-impl Rules {
-    pub(crate) fn of(watch: &Watch) -> Self {
-        Self {
-            selection: watch.selection.clone(),
-            depth_max: if watch.recursive { watch.max_depth } else { 0 },
-            size_min: watch.size_min,
-            size_max: watch.size_max.unwrap_or(u64::MAX),
-            marker: watch.done_marker.clone(),
-        }
+impl<'a> Rules<'a> {
+    pub(crate) fn of(watch: &'a Watch) -> Self {
+        Self { watch, depth_max: if watch.recursive { watch.max_depth } else { 0 } }
     }
 
     /// What a file of this name is.
@@ -46,48 +33,46 @@ impl Rules {
         if path.is_root() || path.depth() > self.depth_max {
             return Role::Ignored;
         }
-        if let Some(releases) = self.marker.as_ref().and_then(|marker| released(marker, path)) {
-            let counts = self.selection.takes_file(&releases);
+        let marker = self.watch.done_marker.as_ref();
+        if let Some(releases) = marker.and_then(|marker| marker.released_by(path)) {
+            let counts = self.watch.selection.takes_file(&releases);
             return if counts { Role::Marker { releases } } else { Role::Ignored };
         }
-        if self.selection.takes_file(path) { Role::Candidate } else { Role::Ignored }
+        if self.watch.selection.takes_file(path) { Role::Candidate } else { Role::Ignored }
     }
 
     /// Whether a directory of this name is watched and scanned.
     pub(crate) fn enters(&self, dir: &RelPath) -> bool {
-        dir.is_root() || (dir.depth() < self.depth_max && self.selection.enters_dir(dir))
+        dir.is_root() || (dir.depth() < self.depth_max && self.watch.selection.enters_dir(dir))
     }
 
     /// Whether a file of this size counts.
     pub(crate) fn takes_size(&self, size: u64) -> bool {
-        (self.size_min..=self.size_max).contains(&size)
+        self.watch.takes_size(size)
     }
-}
-
-/// The file that the marker at `path` releases, if `path` is named like a marker.
-fn released(marker: &Marker, path: &RelPath) -> Option<RelPath> {
-    let name = path.name().strip_prefix(marker.prefix.as_slice())?;
-    let name = name.strip_suffix(marker.suffix.as_slice())?;
-    (!name.is_empty()).then(|| path.parent().join(name))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::path::Path;
+
+    use super::{super::tests, *};
+    use crate::config::checked::Marker;
 
     fn path(text: &str) -> RelPath {
         RelPath::from_bytes(text.as_bytes())
     }
 
-    fn rules(depth_max: usize, marker: Option<(&str, &str)>) -> Rules {
-        let marker = marker.map(|(p, s)| Marker { prefix: p.into(), suffix: s.into() });
-        let selection = Selection::new(&[], &[], true).unwrap();
-        Rules { selection, depth_max, size_min: 1, size_max: 10, marker }
+    fn watch(max_depth: usize, marker: Option<(&str, &str)>) -> Watch {
+        let done_marker = marker.map(|(p, s)| Marker { prefix: p.into(), suffix: s.into() });
+        let plain = tests::watch(Path::new("/w"));
+        Watch { max_depth, done_marker, size_min: 1, size_max: Some(10), ..plain }
     }
 
     #[test]
     fn depth_zero_takes_the_files_of_the_root_only() {
-        let rules = rules(0, None);
+        let watch = watch(0, None);
+        let rules = Rules::of(&watch);
         assert_eq!(rules.role(&path("a")), Role::Candidate);
         assert_eq!(rules.role(&path("d/a")), Role::Ignored);
         assert!(!rules.enters(&path("d")));
@@ -96,7 +81,8 @@ mod tests {
 
     #[test]
     fn depth_counts_the_directories_above_a_file() {
-        let rules = rules(2, None);
+        let watch = watch(2, None);
+        let rules = Rules::of(&watch);
         assert!(
             rules.enters(&path("d")) && rules.enters(&path("d/e")) && !rules.enters(&path("d/e/f"))
         );
@@ -105,8 +91,17 @@ mod tests {
     }
 
     #[test]
+    fn without_recursion_no_directory_is_entered() {
+        let watch = Watch { recursive: false, ..watch(9, None) };
+        let rules = Rules::of(&watch);
+        assert!(rules.enters(&RelPath::root()) && !rules.enters(&path("d")));
+        assert_eq!(rules.role(&path("d/a")), Role::Ignored);
+    }
+
+    #[test]
     fn a_marker_releases_its_file_and_is_never_announced() {
-        let rules = rules(9, Some(("", ".done")));
+        let watch = watch(9, Some(("", ".done")));
+        let rules = Rules::of(&watch);
         assert_eq!(rules.role(&path("d/x.pdf.done")), Role::Marker { releases: path("d/x.pdf") });
         assert_eq!(rules.role(&path("d/x.pdf")), Role::Candidate);
         assert_eq!(rules.role(&path("x.part.done")), Role::Ignored, "its file is excluded");
@@ -115,12 +110,12 @@ mod tests {
 
     #[test]
     fn size_bounds_are_inclusive() {
-        let rules = rules(0, None);
-        assert!(
-            !rules.takes_size(0)
-                && rules.takes_size(1)
-                && rules.takes_size(10)
-                && !rules.takes_size(11)
-        );
+        let watch = watch(0, None);
+        let rules = Rules::of(&watch);
+        for (size, counts) in [(0, false), (1, true), (10, true), (11, false)] {
+            assert_eq!(rules.takes_size(size), counts, "{size}");
+        }
+        let open = Watch { size_max: None, ..watch };
+        assert!(Rules::of(&open).takes_size(u64::MAX), "no upper bound");
     }
 }

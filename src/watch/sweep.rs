@@ -1,10 +1,10 @@
 //! Finding remembered files that are gone, after a scan that met fewer than are remembered.
 
-use std::{io, path::Path};
+use std::path::Path;
 
 use crate::{
     arrival::{Memory, RelPath, Unavailable},
-    stat,
+    stat::{self, DirId},
 };
 
 /// A sweep under way: a page of remembered paths per step.
@@ -23,13 +23,16 @@ impl Sweep {
     pub(super) fn step(
         &mut self,
         root: &Path,
-        dir: (u32, u32, u64),
+        dir: DirId,
         memory: &dyn Memory,
     ) -> Result<bool, Unavailable> {
         let page = memory.remembered(self.after.clone())?;
         let Some(last) = page.last().cloned() else { return Ok(false) };
-        let gone: Vec<RelPath> =
-            page.into_iter().filter(|path| is_gone(&path.under(root))).collect();
+        // Only a clear "not there" counts; an I/O error or a closed directory says nothing.
+        let gone: Vec<RelPath> = page
+            .into_iter()
+            .filter(|path| matches!(stat::exists(&path.under(root)), Ok(false)))
+            .collect();
         if stat::place(root).map_or(true, |place| place.dir != dir) {
             return Ok(false);
         }
@@ -39,10 +42,4 @@ impl Sweep {
         self.after = last;
         Ok(true)
     }
-}
-
-/// Only a clear "not there" counts; an I/O error or a closed directory says nothing.
-fn is_gone(path: &Path) -> bool {
-    stat::entry(path)
-        .is_err_and(|e| matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
 }

@@ -38,7 +38,8 @@ pub(crate) enum Outcome {
     NotAFile,
     /// Its size does not count, or its marker is missing: whatever changes that is a new sighting.
     NotSelected,
-    /// The file system would not say.
+    /// The file system would not say. It is not waited for: the directory is the queue, and what cannot be
+    /// looked at must not take the room of what can.
     Unclear(io::Error),
 }
 
@@ -54,11 +55,6 @@ pub(crate) enum Step {
     },
     /// It changed: another quiet period.
     Waits,
-    /// It could not be judged; `first` when that is news.
-    Unclear {
-        /// Whether this is the first time.
-        first: bool,
-    },
     /// No candidate any more.
     Dropped,
 }
@@ -88,8 +84,6 @@ struct Candidate {
     first_seen: Instant,
     until: Instant,
     refusals: u32,
-    /// Whether it was said that the file system would not tell.
-    unclear: bool,
     /// Whether it was named as stuck.
     told: bool,
 }
@@ -124,7 +118,6 @@ impl Tracker {
                 first_seen: now,
                 until,
                 refusals: 0,
-                unclear: false,
                 told: false,
             };
             self.insert(sighting.path, candidate);
@@ -132,6 +125,10 @@ impl Tracker {
         };
         if sighting.found != Found::Event && sighting.sample == candidate.sample {
             return; // a scan only met what is being waited for
+        }
+        // It may have been there at a baseline, and lands again now. What was there at an initial scan stays so.
+        if candidate.found == Found::Scan {
+            candidate.found = sighting.found;
         }
         candidate.sample = sighting.sample;
         candidate.refusals = 0;
@@ -189,11 +186,7 @@ impl Tracker {
                 candidate.refusals += 1;
                 (Step::HeldByWriter { first }, wait.min(WRITER_PATIENCE.max(self.quiet)))
             }
-            Outcome::Unclear(_) => {
-                let first = !std::mem::replace(&mut candidate.unclear, true);
-                (Step::Unclear { first }, WRITER_PATIENCE)
-            }
-            Outcome::Gone | Outcome::NotAFile | Outcome::NotSelected => {
+            Outcome::Gone | Outcome::NotAFile | Outcome::NotSelected | Outcome::Unclear(_) => {
                 self.forget(path);
                 return Step::Dropped;
             }
@@ -215,7 +208,6 @@ impl Tracker {
             first_seen: settled.since,
             until,
             refusals: 0,
-            unclear: false,
             told: false,
         };
         self.insert(settled.path, candidate);

@@ -147,12 +147,38 @@ fn the_close_of_a_long_writer_shortens_the_wait_to_one_quiet_period() {
 }
 
 #[test]
-fn what_is_gone_or_does_not_count_is_dropped() {
-    for outcome in [Outcome::Gone, Outcome::NotAFile, Outcome::NotSelected] {
+fn what_is_gone_does_not_count_or_cannot_be_looked_at_is_dropped() {
+    let unclear = Outcome::Unclear(io::ErrorKind::InvalidFilename.into());
+    for outcome in [Outcome::Gone, Outcome::NotAFile, Outcome::NotSelected, unclear] {
         let mut bench = Bench::new();
         bench.sight(1, Found::Event).after(2000);
         assert!(matches!(bench.look(&outcome), Step::Dropped));
         assert_eq!((bench.tracker.len(), bench.tracker.next_deadline()), (0, None));
+        assert_eq!(bench.tracker.bytes(), 0);
+    }
+}
+
+#[test]
+fn how_a_file_was_found_is_told_by_the_first_sighting_and_an_event_outdoes_a_scan() {
+    use Found::{Event, InitialScan, Scan};
+    let table = [
+        ([Event, Scan], Event),
+        ([Event, InitialScan], Event),
+        ([Event, Event], Event),
+        ([Scan, Event], Event),
+        ([Scan, Scan], Scan),
+        ([InitialScan, Event], InitialScan),
+        ([InitialScan, Scan], InitialScan),
+    ];
+    for (sightings, found) in table {
+        for (first, second) in [(1, 1), (1, 2)] {
+            let mut bench = Bench::new();
+            bench.sight(first, sightings[0]).after(100).sight(second, sightings[1]).after(2000);
+            let Step::Settled(settled, _) = bench.look(&looked(second)) else {
+                panic!("{sightings:?}")
+            };
+            assert_eq!(settled.found, found, "{sightings:?}, changed: {}", first != second);
+        }
     }
 }
 

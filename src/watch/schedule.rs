@@ -1,0 +1,188 @@
+//! What of a root is to be scanned, and when. Pure.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use crate::arrival::RelPath;
+
+/// Places that wait for a scan; beyond that it is the whole root.
+const DIRTY_MAX: usize = 4096;
+
+/// A scan may take this part of the time at most.
+const SCAN_SHARE: u32 = 100;
+
+/// As `SCAN_SHARE`, where scans are all there is.
+const POLL_SHARE: u32 = 4;
+
+/// How long to leave a journal alone that could not answer.
+const JOURNAL_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Which part of a root has to be polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Polled {
+    Nothing,
+    /// Directories that the kernel does not watch.
+    Some,
+    /// There are no kernel events.
+    Everything,
+}
+
+#[derive(Debug)]
+pub(super) struct Schedule {
+    poll_interval: Duration,
+    rescan_interval: Duration,
+    /// Places to scan once the present walk has ended.
+    dirty: BTreeSet<RelPath>,
+    /// No scan before this: the journal could not answer.
+    hold_until: Option<Instant>,
+    next_rescan: Instant,
+    next_poll: Instant,
+}
+
+impl Schedule {
+    /// The whole root is due at once.
+    pub(super) fn new(poll_interval: Duration, rescan_interval: Duration, now: Instant) -> Self {
+        Self {
+            poll_interval,
+            rescan_interval,
+            dirty: BTreeSet::from([RelPath::root()]),
+            hold_until: None,
+            next_rescan: now,
+            next_poll: now + poll_interval,
+        }
+    }
+
+    /// Has `dir` scanned, once the present walk has ended.
+    pub(super) fn mark(&mut self, dir: RelPath) {
+        if self.dirty.len() >= DIRTY_MAX {
+            self.dirty = BTreeSet::from([RelPath::root()]);
+        } else {
+            self.dirty.insert(dir);
+        }
+    }
+
+    /// No scan for a while.
+    pub(super) fn hold(&mut self, now: Instant) {
+        self.hold_until = Some(now + JOURNAL_PATIENCE);
+    }
+
+    pub(super) fn is_held(&self, now: Instant) -> bool {
+        self.hold_until.is_some_and(|hold| now < hold)
+    }
+
+    /// When there is something to do. `busy`: a walk or a sweep is under way.
+    pub(super) fn next_turn(&self, busy: bool, polled: Polled, now: Instant) -> Instant {
+        if busy || !self.dirty.is_empty() {
+            return self.hold_until.unwrap_or(now).max(now);
+        }
+        match polled {
+            Polled::Nothing => self.next_rescan,
+            Polled::Some | Polled::Everything => self.next_poll.min(self.next_rescan),
+        }
+    }
+
+    /// Whether the directories are due that have to be polled one by one; makes the whole root dirty when
+    /// that is due. Only between walks.
+    pub(super) fn expire(&mut self, polled: Polled, now: Instant) -> bool {
+        if now >= self.next_rescan || (polled == Polled::Everything && now >= self.next_poll) {
+            self.mark(RelPath::root());
+            return false;
+        }
+        if now < self.next_poll {
+            return false;
+        }
+        self.next_poll = now + self.poll_interval;
+        polled == Polled::Some
+    }
+
+    /// The places to scan now.
+    pub(super) fn take(&mut self) -> Option<BTreeSet<RelPath>> {
+        (!self.dirty.is_empty()).then(|| std::mem::take(&mut self.dirty))
+    }
+
+    /// A walk has ended that took so long; `whole`: it was over the whole root.
+    pub(super) fn ended(&mut self, whole: bool, took: Duration, now: Instant) {
+        self.next_poll = now + self.poll_interval.max(took * POLL_SHARE);
+        if whole {
+            self.next_rescan = now + self.rescan_interval.max(took * SCAN_SHARE);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLL: Duration = Duration::from_secs(10);
+    const RESCAN: Duration = Duration::from_mins(10);
+    const TICK: Duration = Duration::from_millis(1);
+
+    fn path(text: &str) -> RelPath {
+        RelPath::from_bytes(text.as_bytes())
+    }
+
+    /// A root whose first scan has taken so long, and ends now.
+    fn scanned(took: Duration) -> (Schedule, Instant) {
+        let now = crate::clock::mono();
+        let mut schedule = Schedule::new(POLL, RESCAN, now);
+        assert_eq!(
+            schedule.next_turn(false, Polled::Nothing, now),
+            now,
+            "the whole is due at once"
+        );
+        assert_eq!(schedule.take().unwrap(), BTreeSet::from([RelPath::root()]));
+        schedule.ended(true, took, now);
+        (schedule, now)
+    }
+
+    #[test]
+    fn scans_take_a_bounded_share_of_the_time() {
+        let table = [
+            (Polled::Nothing, Duration::from_secs(1), RESCAN),
+            (Polled::Nothing, Duration::from_mins(1), Duration::from_mins(100)),
+            (Polled::Everything, Duration::from_secs(1), POLL),
+            (Polled::Everything, Duration::from_mins(1), Duration::from_mins(4)),
+            (Polled::Some, Duration::from_secs(1), POLL),
+        ];
+        for (polled, took, wait) in table {
+            let (mut schedule, now) = scanned(took);
+            assert_eq!(schedule.next_turn(false, polled, now), now + wait, "{polled:?} {took:?}");
+            let early = schedule.expire(polled, now + wait.saturating_sub(TICK));
+            assert!(!early && schedule.take().is_none(), "{polled:?}: not yet");
+            let some = schedule.expire(polled, now + wait);
+            assert_eq!(some, polled == Polled::Some, "{polled:?}");
+            assert_eq!(schedule.take().is_some(), !some, "{polled:?}: the whole root, or these");
+        }
+    }
+
+    #[test]
+    fn a_scan_of_a_part_does_not_put_off_the_next_of_the_whole() {
+        let (mut schedule, now) = scanned(TICK);
+        schedule.ended(false, TICK, now + RESCAN / 2);
+        assert_eq!(schedule.next_turn(false, Polled::Nothing, now), now + RESCAN);
+    }
+
+    #[test]
+    fn what_is_dirty_waits_for_nothing_but_the_journal() {
+        let (mut schedule, now) = scanned(TICK);
+        schedule.mark(path("d"));
+        assert_eq!(schedule.next_turn(false, Polled::Nothing, now), now);
+        schedule.hold(now);
+        assert!(schedule.is_held(now) && !schedule.is_held(now + JOURNAL_PATIENCE));
+        let wake = schedule.next_turn(false, Polled::Nothing, now);
+        assert_eq!(wake, now + JOURNAL_PATIENCE);
+        assert!(schedule.next_turn(true, Polled::Nothing, wake + TICK) >= wake + TICK);
+    }
+
+    #[test]
+    fn too_many_dirty_places_are_the_whole_root() {
+        let (mut schedule, _) = scanned(TICK);
+        for n in 0..DIRTY_MAX {
+            schedule.mark(path(&n.to_string()));
+        }
+        schedule.mark(path("one more"));
+        assert_eq!(schedule.take().unwrap(), BTreeSet::from([RelPath::root()]));
+    }
+}
