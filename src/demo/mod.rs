@@ -68,7 +68,8 @@ fn play(keep: bool) -> io::Result<Vec<&'static str>> {
         follow(&mut story, &told, Duration::MAX, Story::has_ended);
     }
     let status = daemon.stop()?;
-    say(&format!("{}  daemon    asked to stop (SIGTERM): drained, {status}", story.clock()));
+    let end = "asked to stop: drained, and ended with";
+    say(&format!("{}  {:<13}  {end} {status}", story.clock(), "stopped"));
     let mut missing = story.missing();
     if !status.success() {
         missing.push("a clean stop of the daemon");
