@@ -36,6 +36,8 @@ pub struct Scanned {
     pub known: u64,
     /// The file system's own id: tombstones are made only where it has not changed.
     pub filesystem: u64,
+    /// What [`Memory::first_scan`] said when the scan began.
+    pub first: Option<FirstScan>,
 }
 
 /// What scanning needs of the journal. One watch's view of it; every call blocks its own thread.

@@ -69,19 +69,21 @@ impl Arrivals<'_> {
     ) -> Result<Recorded, StoreError> {
         let watch = self.tables.watch(&source.watch)?;
         let seen = self.seen(watch, &settled.path)?;
-        if let Some(seen) = seen.as_ref().filter(|seen| seen.is_at(&settled.version)) {
+        if let Some(seen) = seen.as_ref().filter(|seen| seen.is_at(&settled.version))
+            && (seen.event.is_some() || !self.landed_during_baseline(source, settled))
+        {
             if seen.is_gone {
                 self.revive(watch, &settled.path)?;
             }
-            if seen.event.is_some() || !self.landed_during_baseline(watch, settled) {
-                return Ok(Recorded::AlreadySeen);
-            }
+            return Ok(Recorded::AlreadySeen);
         }
+        let comes_back = seen.as_ref().is_none_or(|seen| seen.is_gone);
         let id = EventId::of(&origin.instance, &source.watch, &settled.path, &settled.version);
         let generation = seen.as_ref().map_or(1, |seen| seen.generation + 1);
         if seen.is_some() && self.is_waiting(watch, &settled.path, id)? {
             // Back at a version that is still on its way: the same arrival.
             self.remember(watch, &settled.path, &settled.version, generation, &id.0)?;
+            self.tables.change_live(watch, i64::from(comes_back));
             return Ok(Recorded::AlreadySeen);
         }
         if !self.has_room(source, room)? {
@@ -110,15 +112,14 @@ impl Arrivals<'_> {
             self.insert_delivery(seq, endpoint, behind, body.len() as u64)?;
         }
         self.remember(watch, &settled.path, &settled.version, generation, &id.0)?;
-        if seen.is_none_or(|seen| seen.is_gone) {
-            self.tables.change_live(watch, 1);
-        }
+        self.tables.change_live(watch, i64::from(comes_back));
         Ok(Recorded::New(id))
     }
 
     /// A first scan that records silently must not swallow what lands while it is under way.
-    fn landed_during_baseline(&self, watch: i64, settled: &Settled) -> bool {
-        settled.found == Found::Event && self.tables.landed_during_baseline(watch, settled.since)
+    fn landed_during_baseline(&self, source: &Source, settled: &Settled) -> bool {
+        let (watch, since) = (&source.watch, settled.since);
+        settled.found == Found::Event && self.tables.landed_during_baseline(watch, since)
     }
 
     fn has_room(&self, source: &Source, room: Room) -> Result<bool, StoreError> {
@@ -132,7 +133,8 @@ impl Arrivals<'_> {
     }
 
     fn is_waiting(&self, watch: i64, path: &RelPath, id: EventId) -> Result<bool, StoreError> {
-        let sql = "SELECT count(*) > 0 FROM event WHERE watch = ?1 AND path = ?2 AND id = ?3";
+        let sql = "SELECT count(*) > 0 FROM event e JOIN delivery d ON d.seq = e.seq
+                   WHERE e.watch = ?1 AND e.path = ?2 AND e.id = ?3 AND d.state IN (0, 2)";
         let row = params![watch, path.as_bytes(), id.0];
         Ok(self.db.prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
     }
@@ -219,17 +221,25 @@ impl Arrivals<'_> {
         Ok(())
     }
 
-    /// Remembers `entries` without announcing them.
-    pub(crate) fn baseline(&mut self, watch: &Name, entries: &[Present]) -> Result<(), StoreError> {
-        let watch = self.tables.watch(watch)?;
+    /// Remembers `entries` without announcing them. False, and nothing is done, when the first scan has
+    /// ended or follows a loss: whoever asks began it with another database.
+    pub(crate) fn baseline(
+        &mut self,
+        watch: &Name,
+        entries: &[Present],
+    ) -> Result<bool, StoreError> {
+        if self.first_scan(watch)? != Some(FirstScan::AsConfigured) {
+            return Ok(false);
+        }
         self.tables.baseline_begins(watch);
+        let watch = self.tables.watch(watch)?;
         for entry in entries {
             if self.seen(watch, &entry.path)?.is_none() {
                 self.remember(watch, &entry.path, &entry.version, 0, &[])?;
                 self.tables.change_live(watch, 1);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Which of `entries` are news.
@@ -262,23 +272,31 @@ impl Arrivals<'_> {
         })
     }
 
-    /// A complete scan has ended. True when more is remembered than it met, on the file system that it was
-    /// remembered of: another one is no reason to forget anything.
-    pub(crate) fn scanned(&mut self, watch: &Name, scan: Scanned) -> Result<bool, StoreError> {
-        let watch = self.tables.watch(watch)?;
-        let filesystem = scan.filesystem.cast_signed();
-        let sql = "SELECT first_scan, filesystem FROM watch WHERE id = ?1";
-        let (state, before): (i64, Option<i64>) = self
-            .db
-            .prepare_cached(sql)?
-            .query_row([watch], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        if state != DONE || before != Some(filesystem) {
+    /// A complete scan has ended. `Some(true)` when more is remembered than it met, on the file system that
+    /// it was remembered of: another one is no reason to forget anything, and becomes the known one only
+    /// when something remembered is on it. `None` when the scan was begun with another database.
+    pub(crate) fn scanned(
+        &mut self,
+        name: &Name,
+        scan: Scanned,
+    ) -> Result<Option<bool>, StoreError> {
+        if self.first_scan(name)? != scan.first {
+            return Ok(None);
+        }
+        let (watch, filesystem) = (self.tables.watch(name)?, scan.filesystem.cast_signed());
+        let sql = "SELECT filesystem FROM watch WHERE id = ?1";
+        let before: Option<i64> =
+            self.db.prepare_cached(sql)?.query_row([watch], |row| row.get(0))?;
+        let remembered = self.tables.live(self.db, watch)?;
+        let is_same = before == Some(filesystem);
+        let adopts = before.is_none() || scan.known > 0 || remembered == 0;
+        if scan.first.is_some() || (!is_same && adopts) {
             let sql = "UPDATE watch SET first_scan = ?2, filesystem = ?3 WHERE id = ?1";
+            let filesystem = if adopts { Some(filesystem) } else { before };
             self.db.execute(sql, params![watch, DONE, filesystem])?;
         }
-        self.tables.baseline_ends(watch, clock::mono());
-        let remembered = self.tables.live(self.db, watch)?;
-        Ok(before == Some(filesystem) && remembered > scan.known)
+        self.tables.baseline_ends(name, clock::mono());
+        Ok(Some(is_same && remembered > scan.known))
     }
 
     /// A page of remembered paths after `after`.

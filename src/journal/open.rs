@@ -1,6 +1,6 @@
 //! An open database: it answers questions, a group of writing ones in one transaction.
 
-use std::{path::Path, time::Instant};
+use std::{collections::HashMap, path::Path, time::Instant};
 
 use rusqlite::{Connection, OptionalExtension};
 use tracing::{debug, warn};
@@ -14,10 +14,10 @@ use super::{
     question::{Answer, Question, answer},
     retention::{self, RetentionClock},
     store::{self, StoreError},
-    tables::Tables,
+    tables::{Baseline, Tables},
 };
 use crate::{
-    arrival::{Recorded, Settled},
+    arrival::{Name, Recorded, Settled},
     clock::{self, StepWatch},
     config::checked::Instance,
 };
@@ -42,12 +42,14 @@ pub(super) struct Opening<'a> {
     pub(super) check: bool,
     /// Sequence numbers up to this one were given out by another database of this run.
     pub(super) seq_floor: i64,
+    /// First scans of this run so far.
+    pub(super) baselines: &'a HashMap<Name, Baseline>,
 }
 
 impl Open {
     /// Opens, or makes, the database.
     pub(super) fn new(opening: &Opening<'_>) -> Result<Self, StoreError> {
-        let Opening { dir, instance, configured, check, seq_floor } = *opening;
+        let Opening { dir, instance, configured, check, seq_floor, baselines } = *opening;
         let identity = identity::identify(dir, instance)?;
         let db = store::open(dir, identity.is_known, check)?;
         identity.keep(dir)?;
@@ -59,7 +61,7 @@ impl Open {
             warn!(path = %dir.display(),
                 "the journal was lost: what is still present is announced again, under its old ids");
         }
-        let tables = Tables::load(&db, seq_floor)?;
+        let tables = Tables::load(&db, seq_floor, baselines.clone())?;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         Ok(Self {
             db,
@@ -87,9 +89,11 @@ impl Open {
 
     /// Counts again after a transaction that failed, and makes what room there is for the next.
     pub(super) fn recount(&mut self) -> Result<(), StoreError> {
-        // A disk that is full to the last byte refuses this too; then there is room another time.
-        let _no_room_yet = store::make_room(&self.db);
-        self.tables.recount(&self.db)
+        match store::make_room(&self.db) {
+            // A disk that is full to the last byte refuses this too; then there is room another time.
+            Ok(()) | Err(StoreError::Later(_)) => self.tables.recount(&self.db),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Answers all of `writes` in one transaction; the answers may be given once this has returned `Ok`.
@@ -123,10 +127,16 @@ impl Open {
                 answer(reply, recorded)
             }
             Question::Baseline { source, entries, reply } => {
-                answer(reply, self.arrivals().baseline(&source.watch, &entries)?)
+                if !self.arrivals().baseline(&source.watch, &entries)? {
+                    return Ok(false); // unanswered: the scan begins again
+                }
+                answer(reply, ())
             }
             Question::Scanned { source, scan, reply } => {
-                answer(reply, self.arrivals().scanned(&source.watch, scan)?)
+                let Some(missing) = self.arrivals().scanned(&source.watch, scan)? else {
+                    return Ok(false); // unanswered: the scan begins again
+                };
+                answer(reply, missing)
             }
             Question::Gone { source, paths, reply } => {
                 let retention = self.retention;
@@ -199,9 +209,10 @@ impl Open {
     pub(super) fn keep_house(&mut self) -> Result<(), StoreError> {
         let (mono, wall) = (clock::mono(), clock::wall());
         if let Some(step) = self.steps.set_back(mono, wall) {
-            warn!(step_s = step.as_secs(), "the clock was set back: retries keep their distance");
             self.deliveries().set_back(step)?;
+            warn!(step_s = step.as_secs(), "the clock was set back: retries keep their distance");
         }
+        self.steps = StepWatch::new(mono, wall);
         if mono < self.next_retention && self.tables.dead <= self.configured.dead_max {
             return Ok(());
         }

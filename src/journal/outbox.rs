@@ -190,8 +190,8 @@ impl Deliveries<'_> {
 
     /// The clock was set back by `step`: what waits for its time does not wait longer for that.
     pub(crate) fn set_back(&mut self, step: Duration) -> Result<(), StoreError> {
-        let sql =
-            "UPDATE delivery SET next_ms = max(next_ms - ?1, 0) WHERE state = 0 AND next_ms > 0";
+        let sql = "UPDATE delivery SET next_ms = max(next_ms - ?1, 0), tried_ms = tried_ms - ?1
+                   WHERE state = 0 AND next_ms > 0";
         let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
         self.db.execute(sql, [step_ms])?;
         Ok(())

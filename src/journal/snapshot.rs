@@ -7,6 +7,7 @@
 use std::{
     fs, io,
     io::Read,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -69,14 +70,8 @@ pub struct Row {
 /// A private copy of a journal; removed when dropped.
 #[derive(Debug)]
 pub struct Snapshot {
-    dir: PathBuf,
     db: Connection,
-}
-
-impl Drop for Snapshot {
-    fn drop(&mut self) {
-        let _best_effort = fs::remove_dir_all(&self.dir);
-    }
+    _dir: PrivateDir,
 }
 
 impl Snapshot {
@@ -92,8 +87,8 @@ impl Snapshot {
         if !source.try_exists().map_err(io_error)? {
             return Err(SnapshotError::Missing(dir.to_path_buf()));
         }
-        let copy_dir = make_private_dir().map_err(io_error)?;
-        let copy = copy_dir.join(DATABASE);
+        let private = PrivateDir::make().map_err(io_error)?;
+        let copy = private.0.join(DATABASE);
         for _ in 0..TRIES {
             let before = Seen::of(&source).map_err(io_error)?;
             fs::copy(&source, &copy).map_err(io_error)?;
@@ -101,10 +96,9 @@ impl Snapshot {
             if Seen::of(&source).map_err(io_error)? == before {
                 let db = Connection::open(&copy)
                     .map_err(|e| SnapshotError::Unreadable(e.to_string()))?;
-                return Ok(Self { dir: copy_dir, db });
+                return Ok(Self { db, _dir: private });
             }
         }
-        let _best_effort = fs::remove_dir_all(&copy_dir);
         Err(SnapshotError::Busy(dir.to_path_buf()))
     }
 
@@ -171,16 +165,27 @@ fn copy_if_there(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-fn make_private_dir() -> io::Result<PathBuf> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let base = std::env::temp_dir();
-    for n in 0..1000 {
-        let dir = base.join(format!("watchd-{}-{n}", std::process::id()));
-        match fs::DirBuilder::new().mode(0o700).create(&dir) {
-            Ok(()) => return Ok(dir),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
+/// A directory of our own below the temporary one; removed when dropped.
+#[derive(Debug)]
+struct PrivateDir(PathBuf);
+
+impl PrivateDir {
+    fn make() -> io::Result<Self> {
+        let base = std::env::temp_dir();
+        for n in 0..1000 {
+            let dir = base.join(format!("watchd-{}-{n}", std::process::id()));
+            match fs::DirBuilder::new().mode(0o700).create(&dir) {
+                Ok(()) => return Ok(Self(dir)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
         }
+        Err(io::ErrorKind::AlreadyExists.into())
     }
-    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+impl Drop for PrivateDir {
+    fn drop(&mut self) {
+        let _best_effort = fs::remove_dir_all(&self.0);
+    }
 }

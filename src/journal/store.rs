@@ -140,9 +140,10 @@ pub(crate) fn finish<T>(
     outcome
 }
 
-/// Empties the log into the database, and cuts it to nothing: room for the next commit on a full disk.
+/// Empties the log into the database, so that the next commit writes over it: on a full disk that is all
+/// the room there is, and it is not given away.
 pub(crate) fn make_room(connection: &Connection) -> Result<(), StoreError> {
-    Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+    Ok(connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))?)
 }
 
 /// Gives free pages back to the file system, a few at a time.
@@ -224,7 +225,10 @@ pub(crate) fn set_aside(dir: &Path, now: WallMs, reason: &str) -> io::Result<()>
     sync_dir(dir)?;
     error!(path = %from.display(), kept = %kept.display(), reason,
         "the journal is damaged: set aside, rebuilding it by scan; files still present are announced again under their old ids");
-    prune(dir)
+    if let Err(error) = prune(dir) {
+        warn!(path = %dir.display(), %error, "cannot remove old set-aside journals");
+    }
+    Ok(())
 }
 
 fn prune(dir: &Path) -> io::Result<()> {

@@ -1,7 +1,10 @@
 //! What the journal keeps in memory beside the database: row ids of names, and counts. Loaded at open,
 //! again after a rollback.
 
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -24,8 +27,8 @@ pub(crate) struct Tables {
     pub(crate) dead: u64,
     /// Files that are remembered and not gone, by watch row; counted when first asked for.
     live: HashMap<i64, u64>,
-    /// First scans of this run that recorded a baseline, by watch row.
-    baselines: HashMap<i64, Baseline>,
+    /// First scans of this run that recorded a baseline. Outlives the database: see [`Tables::load`].
+    pub(crate) baselines: HashMap<Name, Baseline>,
     next_seq: i64,
     seq_end: i64,
 }
@@ -40,21 +43,35 @@ pub(crate) struct Backlog {
 
 /// A first scan that records silently.
 #[derive(Clone, Copy, Debug)]
-enum Baseline {
+pub(crate) enum Baseline {
     UnderWay,
     Ended(Instant),
 }
 
+/// Hints and reports take their time: what is first seen so much later may still have landed before.
+const BASELINE_SLACK: Duration = Duration::from_secs(5);
+
 impl Tables {
-    /// Reads the names and counts. No sequence number up to `seq_floor` will be given out: lanes may still
+    /// Reads the names and counts. `baselines` are those of this run so far. No sequence number up to `seq_floor` will be given out: lanes may still
     /// hold those of a database that this one replaces.
-    pub(crate) fn load(db: &Connection, seq_floor: i64) -> Result<Self, StoreError> {
+    pub(crate) fn load(
+        db: &Connection,
+        seq_floor: i64,
+        baselines: HashMap<Name, Baseline>,
+    ) -> Result<Self, StoreError> {
         let watches = read_names(db, "SELECT id, name FROM watch")?;
         let names = watches.iter().map(|(name, id)| (*id, name.clone())).collect();
         let endpoints = read_names(db, "SELECT id, name FROM endpoint")?;
         let next_seq = read_seq_end(db)?.max(seq_floor);
-        let mut tables =
-            Self { watches, endpoints, names, next_seq, seq_end: next_seq, ..Self::default() };
+        let mut tables = Self {
+            watches,
+            endpoints,
+            names,
+            baselines,
+            next_seq,
+            seq_end: next_seq,
+            ..Self::default()
+        };
         tables.recount(db)?;
         Ok(tables)
     }
@@ -133,22 +150,22 @@ impl Tables {
     }
 
     /// A first scan has begun to record silently.
-    pub(crate) fn baseline_begins(&mut self, watch: i64) {
-        self.baselines.entry(watch).or_insert(Baseline::UnderWay);
+    pub(crate) fn baseline_begins(&mut self, watch: &Name) {
+        self.baselines.insert(watch.clone(), Baseline::UnderWay);
     }
 
     /// It has ended.
-    pub(crate) fn baseline_ends(&mut self, watch: i64, now: Instant) {
-        if let Some(baseline @ Baseline::UnderWay) = self.baselines.get_mut(&watch) {
+    pub(crate) fn baseline_ends(&mut self, watch: &Name, now: Instant) {
+        if let Some(baseline @ Baseline::UnderWay) = self.baselines.get_mut(watch) {
             *baseline = Baseline::Ended(now);
         }
     }
 
     /// Whether what was first seen at `since` may have landed while the baseline was being recorded.
-    pub(crate) fn landed_during_baseline(&self, watch: i64, since: Instant) -> bool {
-        match self.baselines.get(&watch) {
+    pub(crate) fn landed_during_baseline(&self, watch: &Name, since: Instant) -> bool {
+        match self.baselines.get(watch) {
             Some(Baseline::UnderWay) => true,
-            Some(Baseline::Ended(end)) => since <= *end,
+            Some(Baseline::Ended(end)) => since <= *end + BASELINE_SLACK,
             None => false,
         }
     }

@@ -1,4 +1,4 @@
-use std::{fs, path::Path, time::Duration};
+use std::{collections::HashMap, fs, path::Path, time::Duration};
 
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -51,6 +51,8 @@ struct Bench {
     db: Connection,
     tables: Tables,
     room: Room,
+    /// How long from now files are first seen.
+    later: Duration,
 }
 
 impl Bench {
@@ -64,8 +66,8 @@ impl Bench {
         let configured = Configured { watches: vec![name("w")], endpoints, room, dead_max: 10 };
         let db = store::open(dir.path(), false, true).unwrap();
         configured.apply(&db, NOW, 0).unwrap();
-        let tables = Tables::load(&db, seq_floor).unwrap();
-        Self { dir, db, tables, room }
+        let tables = Tables::load(&db, seq_floor, HashMap::new()).unwrap();
+        Self { dir, db, tables, room, later: Duration::ZERO }
     }
 
     fn reopened(self) -> Self {
@@ -97,11 +99,19 @@ impl Bench {
             path: RelPath::from_bytes(path.as_bytes()),
             version: version(content),
             found: Found::Event,
-            since: clock::mono(),
+            since: clock::mono() + self.later,
         };
         let origin = Origin { instance: "i".into(), host: "h".into() };
         let room = self.room;
         self.arrivals().record(&source, &settled, &origin, room, 7).unwrap()
+    }
+
+    /// A scan that was begun as the journal stands now.
+    fn scanned(&mut self, known: u64, filesystem: u64) -> bool {
+        let watch = name("w");
+        let first = self.arrivals().first_scan(&watch).unwrap();
+        let scan = Scanned { known, filesystem, first };
+        self.arrivals().scanned(&watch, scan).unwrap().expect("begun with this database")
     }
 
     fn due(&mut self, endpoint: &str) -> DueBatch {
@@ -335,7 +345,8 @@ fn p8_the_oldest_dead_letters_go_first() {
 fn a_baseline_is_silent_and_its_next_version_is_the_first_generation() {
     let mut bench = Bench::new();
     bench.arrivals().baseline(&name("w"), &[Bench::present("f", 1)]).unwrap();
-    bench.arrivals().scanned(&name("w"), Scanned { known: 0, filesystem: 9 }).unwrap();
+    bench.scanned(0, 9);
+    bench.later = Duration::from_mins(1);
     assert_eq!(bench.record("f", 1), Recorded::AlreadySeen);
     assert!(matches!(bench.record("f", 2), Recorded::New(_)));
     let body = String::from_utf8(bench.due("a").events[0].body.to_vec()).unwrap();
@@ -361,7 +372,8 @@ fn p1_what_lands_while_a_baseline_is_recorded_is_announced() {
     bench.arrivals().baseline(&watch, &[Bench::present("moved in", 1)]).unwrap();
     assert!(matches!(bench.record("moved in", 1), Recorded::New(_)), "an event told of it");
     bench.arrivals().baseline(&watch, &[Bench::present("old", 1)]).unwrap();
-    bench.arrivals().scanned(&watch, Scanned { known: 0, filesystem: 9 }).unwrap();
+    bench.scanned(0, 9);
+    bench.later = Duration::from_mins(1);
     assert_eq!(bench.record("old", 1), Recorded::AlreadySeen, "a chmod long after the scan");
 }
 
@@ -373,9 +385,33 @@ fn the_first_scan_ends_once_and_a_loss_is_no_baseline() {
     bench.db.execute("INSERT INTO meta (key, value) VALUES ('lost', 1)", []).unwrap();
     let mut bench = bench.reopened();
     assert_eq!(bench.arrivals().first_scan(&watch).unwrap(), Some(FirstScan::AfterLoss));
-    bench.arrivals().scanned(&watch, Scanned { known: 0, filesystem: 9 }).unwrap();
+    bench.scanned(0, 9);
     let mut bench = bench.reopened();
     assert_eq!(bench.arrivals().first_scan(&watch).unwrap(), None);
+}
+
+#[test]
+fn a_scan_that_was_begun_with_another_database_ends_no_first_scan_and_records_no_baseline() {
+    let bench = Bench::new();
+    let (watch, first) = (name("w"), Some(FirstScan::AsConfigured));
+    bench.db.execute("INSERT INTO meta (key, value) VALUES ('lost', 1)", []).unwrap();
+    let mut bench = bench.reopened();
+    assert!(!bench.arrivals().baseline(&watch, &[Bench::present("f", 1)]).unwrap());
+    let scan = Scanned { known: 0, filesystem: 9, first };
+    assert_eq!(bench.arrivals().scanned(&watch, scan).unwrap(), None);
+    assert_eq!(bench.arrivals().first_scan(&watch).unwrap(), Some(FirstScan::AfterLoss));
+}
+
+#[test]
+fn a_file_that_is_back_at_a_version_that_is_dead_is_announced_again() {
+    let mut bench = Bench::new();
+    bench.record("f", 1);
+    for endpoint in ["a", "b"] {
+        let seq = bench.due(endpoint).events[0].seq;
+        bench.conclude(endpoint, seq, &dead());
+    }
+    bench.record("f", 2);
+    assert!(matches!(bench.record("f", 1), Recorded::New(_)));
 }
 
 #[test]
@@ -386,7 +422,7 @@ fn files_of_a_watch_that_is_not_configured_are_kept_for_a_while() {
     let mut bench = bench.reopened();
     bench.db.execute("DELETE FROM watch WHERE name = 'w'", []).unwrap();
     bench.db.execute("UPDATE watch SET name = 'w' WHERE name = 'other'", []).unwrap();
-    bench.tables = Tables::load(&bench.db, 0).unwrap();
+    bench.tables = Tables::load(&bench.db, 0, HashMap::new()).unwrap();
     assert_eq!(bench.record("f", 1), Recorded::AlreadySeen, "back in time");
 }
 
@@ -414,13 +450,15 @@ fn p8_free_pages_go_back_to_the_file_system() {
 fn another_file_system_is_no_reason_to_forget() {
     let mut bench = Bench::new();
     bench.record("f", 1);
-    let scan = |bench: &mut Bench, known, filesystem| {
-        bench.arrivals().scanned(&name("w"), Scanned { known, filesystem }).unwrap()
-    };
+    let scan = |bench: &mut Bench, known, filesystem| bench.scanned(known, filesystem);
     assert!(!scan(&mut bench, 0, 9), "never scanned before");
     assert!(scan(&mut bench, 0, 9), "the same file system, and a file is missing");
     assert!(!scan(&mut bench, 1, 9), "nothing is missing");
-    assert!(!scan(&mut bench, 0, 8), "something else is mounted there");
+    for _ in 0..3 {
+        assert!(!scan(&mut bench, 0, 8), "something else, and empty, is mounted there");
+    }
+    assert!(!scan(&mut bench, 1, 8), "what is remembered is there: it is the same on another disk");
+    assert!(scan(&mut bench, 0, 8), "and now a file is missing");
 }
 
 #[test]
@@ -495,7 +533,7 @@ proptest! {
                 Op::Release(a) => bench.deliveries().release(&name(if a { "a" } else { "b" })).unwrap(),
                 Op::Reopen => bench = bench.reopened(),
             }
-            let fresh = Tables::load(&bench.db, 0).unwrap();
+            let fresh = Tables::load(&bench.db, 0, HashMap::new()).unwrap();
             let counts = |tables: &Tables| {
                 let backlog = |text: &str| tables.backlog(tables.endpoint(&name(text)).unwrap());
                 (backlog("a"), backlog("b"), tables.events, tables.dead)

@@ -1,6 +1,9 @@
 //! The writer thread: it owns the database, whatever state that is in.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
@@ -12,9 +15,10 @@ use super::{
     open::{Open, Opening},
     question::Question,
     store::{self, StoreError},
+    tables::Baseline,
 };
 use crate::{
-    arrival::Unavailable,
+    arrival::{Name, Unavailable},
     clock,
     config::checked::{Config, Instance, State},
 };
@@ -41,6 +45,8 @@ pub(super) struct Writer {
     was_lost: bool,
     /// Lanes hold events by sequence number, across a replaced database: no number is given out twice.
     seq_floor: i64,
+    /// First scans of this run, across databases.
+    baselines: HashMap<Name, Baseline>,
 }
 
 impl Writer {
@@ -65,6 +71,7 @@ impl Writer {
             was_open: false,
             was_lost: false,
             seq_floor: 0,
+            baselines: HashMap::new(),
         }
     }
 
@@ -163,6 +170,7 @@ impl Writer {
             configured: &self.configured,
             check: !self.was_open,
             seq_floor: self.seq_floor,
+            baselines: &self.baselines,
         })
     }
 
@@ -182,17 +190,17 @@ impl Writer {
     fn drop_open(&mut self) {
         if let Some(open) = self.open.take() {
             self.seq_floor = self.seq_floor.max(open.tables.last_seq());
+            self.baselines = open.tables.baselines;
         }
     }
 
     /// Sets a damaged database aside and makes another. Whatever was scanned before must be scanned again.
     fn replace(&mut self, reason: &str) {
         self.drop_open();
+        // Even if setting aside fails, it may have got so far that the next database is a new one.
+        self.was_lost |= self.was_open;
         let set_aside = store::set_aside(&self.state.dir, clock::wall(), reason);
-        let replaced = set_aside.map_err(StoreError::from).and_then(|()| {
-            self.was_lost = self.was_open;
-            self.try_open()
-        });
+        let replaced = set_aside.map_err(StoreError::from).and_then(|()| self.try_open());
         match replaced {
             Ok(open) => self.opened(open),
             Err(failure) => self.failed(clock::mono(), &failure),
@@ -213,8 +221,10 @@ impl Writer {
         match failure {
             StoreError::Later(_) => {
                 self.failed(clock::mono(), &failure);
-                if self.open.as_mut().is_some_and(|open| open.recount().is_err()) {
-                    self.drop_open();
+                match self.open.as_mut().map_or(Ok(()), Open::recount) {
+                    Ok(()) => {}
+                    Err(StoreError::Damaged(reason)) => self.replace(&reason),
+                    Err(_) => self.drop_open(),
                 }
             }
             StoreError::Reopen(_) => {

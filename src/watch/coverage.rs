@@ -121,6 +121,11 @@ impl Coverage {
         any
     }
 
+    /// Whether the kernel tells us about exactly this directory.
+    pub(crate) fn is_armed(&self, dir: &RelPath, id: DirId) -> bool {
+        self.armed.get(dir) == Some(&id)
+    }
+
     /// How many directories the kernel watches.
     pub(crate) fn armed_count(&self) -> usize {
         self.armed.len()

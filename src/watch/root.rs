@@ -124,12 +124,15 @@ impl<'a> Root<'a> {
         root_gone
     }
 
-    /// Has `dir` scanned: by the walk under way if there is one, for that may take long.
+    /// Has `dir` scanned: if it is new, by the walk under way, for that may take long. One that is watched
+    /// already joins no walk: a chmod during a first scan does not make its content late.
     fn mark_dirty(&mut self, dir: RelPath) {
         if !self.rules.enters(&dir) {
             return;
         }
-        if !self.tour.as_mut().is_some_and(|tour| tour.walk.join(&dir)) {
+        let id = stat::dir_id(&dir.under(&self.path), dir.is_root());
+        let is_old = id.is_ok_and(|id| self.coverage.is_armed(&dir, id));
+        if is_old || !self.tour.as_mut().is_some_and(|tour| tour.walk.join(&dir)) {
             self.schedule.mark(dir);
         }
     }
@@ -187,9 +190,19 @@ impl<'a> Root<'a> {
         self.schedule.hold(clock::mono());
     }
 
+    /// The same walk from its beginning. What joined a first scan late stays late.
+    fn begin_again(&mut self, tour: Tour) {
+        let is_first = tour.is_first();
+        let (places, late) = tour.walk.into_places();
+        if is_first {
+            self.late = late;
+        }
+        self.put_off(places);
+    }
+
     fn step(&mut self, mut tour: Tour) -> Result<(), Abandoned> {
         if !tour.walk.is_reading() && !self.enter_next(&mut tour) {
-            self.end(&tour);
+            self.end(tour);
             return Ok(());
         }
         let slice = match tour.walk.read(&self.rules, SLICE_ENTRIES) {
@@ -201,12 +214,7 @@ impl<'a> Root<'a> {
             }
         };
         let Ok(seen) = tour.news(self.config, &*self.ports.memory, slice) else {
-            let is_first = tour.is_first();
-            let (places, late) = tour.walk.into_places();
-            if is_first {
-                self.late = late;
-            }
-            self.put_off(places);
+            self.begin_again(tour);
             return Ok(());
         };
         self.tour = Some(tour);
@@ -230,7 +238,7 @@ impl<'a> Root<'a> {
         true
     }
 
-    fn end(&mut self, tour: &Tour) {
+    fn end(&mut self, tour: Tour) {
         let now = clock::mono();
         let took = now.saturating_duration_since(tour.began);
         debug!(watch = %self.config.name, took_ms = took.as_millis(), known = tour.known, "scanned");
@@ -239,10 +247,11 @@ impl<'a> Root<'a> {
         if !whole {
             return;
         }
-        let scan = Scanned { known: tour.known, filesystem: self.place.filesystem };
+        let first = tour.first;
+        let scan = Scanned { known: tour.known, filesystem: self.place.filesystem, first };
         let Ok(missing) = self.ports.memory.scanned(scan) else {
             // The first scan must be seen to its end by the journal, or everything stays "initial".
-            return self.put_off([RelPath::root()]);
+            return self.begin_again(tour);
         };
         self.sweep = missing.then(Sweep::new);
         if !self.announced {

@@ -18,7 +18,7 @@ pub(super) struct Tour {
     pub(super) began: Instant,
     /// How many files the journal knew.
     pub(super) known: u64,
-    first: Option<FirstScan>,
+    pub(super) first: Option<FirstScan>,
 }
 
 impl Tour {
