@@ -94,6 +94,22 @@ pub fn place(path: &Path) -> io::Result<Place> {
     })
 }
 
+/// Room on a file system, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// What this process may still write.
+    pub free: u64,
+    /// All of it.
+    pub total: u64,
+}
+
+/// The room on the file system that holds `path` (statvfs(3)).
+pub fn space(path: &Path) -> io::Result<Space> {
+    let fs = rustix::fs::statvfs(path)?;
+    let bytes = |blocks: u64| blocks.saturating_mul(fs.f_frsize);
+    Ok(Space { free: bytes(fs.f_bavail), total: bytes(fs.f_blocks) })
+}
+
 /// The policy of the file system that holds an open file or directory.
 pub fn policy(fd: impl AsFd) -> io::Result<Policy> {
     Ok(Policy::of(magic(&rustix::fs::fstatfs(fd)?)))

@@ -11,8 +11,14 @@ pub(crate) struct Mount(PathBuf);
 impl Mount {
     /// Mounts a fresh file system of this kind; `None` where that is not allowed.
     pub(crate) fn fresh(kind: &str, at: &Path) -> Option<Self> {
+        Self::fresh_with(kind, at, &[])
+    }
+
+    /// As [`Mount::fresh`], with options of `mount`.
+    pub(crate) fn fresh_with(kind: &str, at: &Path, options: &[&str]) -> Option<Self> {
         let mut command = Command::new("mount");
-        let output = command.args(["-t", kind, "watchd-proof"]).arg(at).output().ok()?;
+        command.args(options).args(["-t", kind, "watchd-proof"]).arg(at);
+        let output = command.output().ok()?;
         output.status.success().then(|| Self(at.to_path_buf()))
     }
 }

@@ -1,6 +1,8 @@
 //! Matching a journal with the configuration of this run: names get their rows, and what belongs to names
 //! that are gone is set aside, not forgotten.
 
+use std::path::PathBuf;
+
 use rusqlite::{Connection, params};
 use tracing::warn;
 
@@ -10,6 +12,8 @@ use crate::{arrival::Name, clock::WallMs, config::checked::Config};
 /// What of the configuration the journal needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Configured {
+    /// The state directory.
+    pub(crate) dir: PathBuf,
     pub(crate) watches: Vec<Name>,
     pub(crate) endpoints: Vec<Name>,
     /// Room for each endpoint.
@@ -34,6 +38,7 @@ impl Configured {
             bytes: (config.state.outbox_bytes_max / shares).max(1),
         };
         Self {
+            dir: config.state.dir.clone(),
             watches: config.watches.iter().map(|watch| watch.name.clone()).collect(),
             endpoints: config.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect(),
             room,

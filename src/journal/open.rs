@@ -1,6 +1,6 @@
 //! An open database: it answers questions, a group of writing ones in one transaction.
 
-use std::{collections::HashMap, path::Path, time::Instant};
+use std::{collections::HashMap, time::Instant};
 
 use rusqlite::{Connection, OptionalExtension};
 use tracing::{debug, warn};
@@ -20,7 +20,11 @@ use crate::{
     arrival::{Name, Recorded, Settled},
     clock::{self, StepWatch},
     config::checked::Instance,
+    stat,
 };
+
+/// Free bytes of the state directory's file system that new events do not use; a quarter of a small one.
+const DISK_RESERVE_MAX: u64 = 4 << 20;
 
 pub(super) struct Open {
     db: Connection,
@@ -35,7 +39,6 @@ pub(super) struct Open {
 
 /// How a database is opened.
 pub(super) struct Opening<'a> {
-    pub(super) dir: &'a Path,
     pub(super) instance: &'a Instance,
     pub(super) configured: &'a Configured,
     /// Read the whole file if it was not closed cleanly.
@@ -49,7 +52,8 @@ pub(super) struct Opening<'a> {
 impl Open {
     /// Opens, or makes, the database.
     pub(super) fn new(opening: &Opening<'_>) -> Result<Self, StoreError> {
-        let Opening { dir, instance, configured, check, seq_floor, baselines } = *opening;
+        let Opening { instance, configured, check, seq_floor, baselines } = *opening;
+        let dir = configured.dir.as_path();
         let identity = identity::identify(dir, instance)?;
         let db = store::open(dir, identity.is_known, check)?;
         identity.keep(dir)?;
@@ -124,7 +128,12 @@ impl Open {
             Question::Record { source, batch, reply } => {
                 let recorded = self.record(&source, &batch, refuses)?;
                 news = recorded.iter().any(|outcome| matches!(outcome, Recorded::New(_)));
-                answer(reply, recorded)
+                Box::new(move |committed| {
+                    if committed.is_ok() {
+                        tell(&source, &batch, &recorded);
+                    }
+                    answer(reply, recorded)(committed);
+                })
             }
             Question::Baseline { source, entries, reply } => {
                 if !self.arrivals().baseline(&source.watch, &entries)? {
@@ -166,20 +175,25 @@ impl Open {
         batch: &[Settled],
         refuses: bool,
     ) -> Result<Vec<Recorded>, StoreError> {
-        if refuses {
+        if refuses || self.disk_is_short()? {
             return Ok(vec![Recorded::NoRoom; batch.len()]);
         }
         let (now, room) = (clock::wall_micros(), self.configured.room);
         let mut recorded = Vec::with_capacity(batch.len());
         for settled in batch {
             let mut arrivals = Arrivals { db: &self.db, tables: &mut self.tables };
-            let outcome = arrivals.record(source, settled, &self.origin, room, now)?;
-            if let Recorded::New(event) = outcome {
-                debug!(watch = %source.watch, path = %settled.path, %event, "committed");
-            }
-            recorded.push(outcome);
+            recorded.push(arrivals.record(source, settled, &self.origin, room, now)?);
         }
         Ok(recorded)
+    }
+
+    /// New events leave the last of the disk alone: what is delivered must be stored, and the log be
+    /// emptied into the database, or nothing would ever make room again. Free pages of the database are
+    /// room, too.
+    fn disk_is_short(&self) -> Result<bool, StoreError> {
+        let Ok(space) = stat::space(&self.configured.dir) else { return Ok(false) };
+        let reserve = DISK_RESERVE_MAX.min(space.total / 4);
+        Ok(space.free < reserve && space.free + store::free_bytes(&self.db)? < reserve)
     }
 
     /// Answers a question that only reads.
@@ -244,5 +258,14 @@ impl Open {
 
     fn deliveries(&mut self) -> Deliveries<'_> {
         Deliveries { db: &self.db, tables: &mut self.tables }
+    }
+}
+
+/// Said once it is true.
+fn tell(source: &Source, batch: &[Settled], recorded: &[Recorded]) {
+    for (settled, outcome) in batch.iter().zip(recorded) {
+        if let Recorded::New(event) = outcome {
+            debug!(watch = %source.watch, path = %settled.path, %event, "committed");
+        }
     }
 }

@@ -63,7 +63,9 @@ impl Bench {
     fn in_dir(dir: TempDir, endpoints: &[&str], seq_floor: i64) -> Self {
         let room = Room { events: 1000, bytes: 1 << 20 };
         let endpoints = endpoints.iter().map(|text| name(text)).collect();
-        let configured = Configured { watches: vec![name("w")], endpoints, room, dead_max: 10 };
+        let watches = vec![name("w")];
+        let state_dir = dir.path().to_path_buf();
+        let configured = Configured { dir: state_dir, watches, endpoints, room, dead_max: 10 };
         let db = store::open(dir.path(), false, true).unwrap();
         configured.apply(&db, NOW, 0).unwrap();
         let tables = Tables::load(&db, seq_floor, HashMap::new()).unwrap();

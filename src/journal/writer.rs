@@ -165,7 +165,6 @@ impl Writer {
             self.lock = Some(lock.map_err(|e| StoreError::Reopen(e.to_string()))?);
         }
         Open::new(&Opening {
-            dir: &self.state.dir,
             instance: &self.instance,
             configured: &self.configured,
             check: !self.was_open,
