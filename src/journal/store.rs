@@ -14,7 +14,7 @@ use super::{
     retention,
     schema::{APPLICATION_ID, MIGRATIONS, MIN_READER, VERSION},
 };
-use crate::clock::WallMs;
+use crate::{clock::WallMs, stat};
 
 /// Bytes in a page.
 const PAGE_SIZE: u64 = 4096;
@@ -92,6 +92,7 @@ pub(crate) fn open(dir: &Path, known: bool, check: bool) -> Result<Connection, S
         connection.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;")?;
     }
     prepare(&connection)?;
+    connection.pragma_update(None, "wal_autocheckpoint", log_pages(dir))?;
     require_ours(&connection)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version > 0 && check && !stopped_cleanly {
@@ -113,7 +114,6 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
          PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA cache_size = -1024;
-         PRAGMA wal_autocheckpoint = 256;
          PRAGMA journal_size_limit = 2097152;
          PRAGMA temp_store = MEMORY;
          PRAGMA trusted_schema = OFF;",
@@ -165,6 +165,13 @@ pub(crate) fn give_back(connection: &Connection) -> Result<(), StoreError> {
         while pages.next()?.is_some() {}
     }
     Ok(())
+}
+
+/// Pages in the log before it is emptied into the database. On a small disk a sixteenth of it: emptying may
+/// make the database grow by as much, and has to fit into what new events leave alone.
+fn log_pages(dir: &Path) -> u64 {
+    let total = stat::space(dir).map_or(u64::MAX, |space| space.total);
+    (total / 16 / PAGE_SIZE).clamp(16, 256)
 }
 
 /// A database of another program, put here by mistake, is not migrated but moved out of the way.
