@@ -20,7 +20,7 @@ use crate::{clock::WallMs, stat};
 const PAGE_SIZE: u64 = 4096;
 
 /// Free pages that are left for the next burst: 1 MiB.
-const FREE_PAGES_KEPT: i64 = 256;
+const FREE_PAGES_KEPT: u64 = 256;
 
 /// Name of the database in the state directory.
 pub(crate) const DATABASE: &str = "journal.db";
@@ -151,14 +151,16 @@ pub(crate) fn make_room(connection: &Connection) -> Result<(), StoreError> {
 
 /// How much of the database file is free for new rows.
 pub(crate) fn free_bytes(connection: &Connection) -> Result<u64, StoreError> {
-    let pages: u64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
-    Ok(pages * PAGE_SIZE)
+    Ok(free_pages(connection)? * PAGE_SIZE)
+}
+
+fn free_pages(connection: &Connection) -> Result<u64, StoreError> {
+    Ok(connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?)
 }
 
 /// Gives free pages back to the file system, a few at a time.
 pub(crate) fn give_back(connection: &Connection) -> Result<(), StoreError> {
-    let free: i64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
-    if free >= FREE_PAGES_KEPT {
+    if free_pages(connection)? >= FREE_PAGES_KEPT {
         // One step of this statement frees one page.
         let mut vacuum = connection.prepare("PRAGMA incremental_vacuum(1024)")?;
         let mut pages = vacuum.query([])?;

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     arrival::{Name, Unavailable},
     clock,
-    config::checked::{Config, Instance, State},
+    config::checked::{Config, Instance},
 };
 
 /// Questions answered by one transaction.
@@ -30,7 +30,6 @@ const GROUP_MAX: usize = 128;
 const REOPEN_AFTER: Duration = Duration::from_secs(2);
 
 pub(super) struct Writer {
-    state: State,
     instance: Instance,
     configured: Configured,
     lock: Option<Lock>,
@@ -58,7 +57,6 @@ impl Writer {
         lose: watch::Sender<u64>,
     ) -> Self {
         Self {
-            state: config.state.clone(),
             instance: config.instance.clone(),
             configured: Configured::of(config),
             lock,
@@ -122,7 +120,7 @@ impl Writer {
                     answer(Ok(()));
                 }
                 if self.last_failure.take().is_some() {
-                    info!(path = %self.state.dir.display(), "the journal can be used again");
+                    info!(path = %self.configured.dir.display(), "the journal can be used again");
                 }
                 if news {
                     self.wake.send_modify(|turns| *turns += 1);
@@ -161,7 +159,7 @@ impl Writer {
 
     fn try_open(&mut self) -> Result<Open, StoreError> {
         if self.lock.is_none() {
-            let lock = identity::lock(&self.state.dir);
+            let lock = identity::lock(&self.configured.dir);
             self.lock = Some(lock.map_err(|e| StoreError::Reopen(e.to_string()))?);
         }
         Open::new(&Opening {
@@ -174,7 +172,7 @@ impl Writer {
     }
 
     fn opened(&mut self, open: Open) {
-        info!(path = %self.state.dir.display(), waiting = open.tables.events, dead = open.tables.dead,
+        info!(path = %self.configured.dir.display(), waiting = open.tables.events, dead = open.tables.dead,
             instance = open.instance(), "journal open");
         self.open = Some(open);
         self.was_open = true;
@@ -198,7 +196,7 @@ impl Writer {
         self.drop_open();
         // Even if setting aside fails, it may have got so far that the next database is a new one.
         self.was_lost |= self.was_open;
-        let set_aside = store::set_aside(&self.state.dir, clock::wall(), reason);
+        let set_aside = store::set_aside(&self.configured.dir, clock::wall(), reason);
         let replaced = set_aside.map_err(StoreError::from).and_then(|()| self.try_open());
         match replaced {
             Ok(open) => self.opened(open),
@@ -209,7 +207,7 @@ impl Writer {
     fn failed(&mut self, now: Instant, failure: &StoreError) {
         let reason = failure.to_string();
         if self.last_failure.as_ref().is_none_or(|(_, told)| *told != reason) {
-            error!(path = %self.state.dir.display(), reason,
+            error!(path = %self.configured.dir.display(), reason,
                 "the journal cannot be used: nothing is announced and nothing is forgotten until it can");
         }
         self.last_failure = Some((now, reason));
