@@ -44,7 +44,7 @@ const IMPURE: &[&str] = &[
 /// A name from outside, and the only places that may say it: swapping it then touches one place.
 const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     ("reqwest", &["http", "config/checked"]),
-    ("notify", &["watch/kernel"]),
+    ("notify", &["kernel"]),
     ("rusqlite", &["journal"]),
     ("figment", &["config"]),
     ("libc", &["lease"]),
