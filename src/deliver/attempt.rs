@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Who carries a request to the receiver: the HTTP client, or a test's stand-in.
-pub(super) trait Courier: Clone + Send + Sync + 'static {
+pub(crate) trait Courier: Clone + Send + Sync + 'static {
     /// Posts once.
     fn post(
         &self,

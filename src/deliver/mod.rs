@@ -3,12 +3,12 @@
 //! [`run_lane`] waits; [`lane`] and the other pure files decide; [`crate::http`] acts. The journal is the
 //! queue: a lane holds a small window of it and forgets nothing that it has not stored.
 
-mod attempt;
+pub(crate) mod attempt;
 pub mod breaker;
 mod clerk;
 pub mod excerpt;
 pub mod lane;
-mod open;
+pub(crate) mod open;
 pub mod pace;
 mod reading;
 pub mod request;
@@ -127,7 +127,7 @@ enum Happened {
 }
 
 /// The loop: apply what happened, start what may start, wait.
-async fn deliver<C: Courier, O: Outbox>(
+pub(crate) async fn deliver<C: Courier, O: Outbox>(
     endpoint: &Endpoint,
     opened: Opened<C>,
     outbox: &O,

@@ -16,15 +16,15 @@ use crate::{
 
 /// All that is needed to send.
 #[derive(Clone)]
-pub(super) struct Opened<C> {
+pub(crate) struct Opened<C> {
     /// Carries requests.
-    pub(super) courier: C,
+    pub(crate) courier: C,
     /// Signs them.
-    pub(super) signer: Signer,
+    pub(crate) signer: Signer,
     /// Knows what may not be shown.
-    pub(super) redactor: Redactor,
+    pub(crate) redactor: Redactor,
     /// Which URL this is, without saying it.
-    pub(super) print: UrlPrint,
+    pub(crate) print: UrlPrint,
 }
 
 /// Why a lane cannot send. Worth another try: credentials and mounts may come later.

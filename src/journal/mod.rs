@@ -26,7 +26,8 @@ use std::{io, path::Path, sync::Arc, thread::JoinHandle};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 pub use self::identity::{Lock, NotLocked, lock};
-use self::{arrivals::Source, question::Question, writer::Writer};
+pub(crate) use self::arrivals::Source;
+pub(crate) use self::{question::Question, writer::Writer};
 use crate::{
     arrival::{
         Conclusion, DueBatch, FirstScan, Memory, Name, Outbox, Present, Recall, Recorded, Recorder,
@@ -60,13 +61,21 @@ impl Journal {
     /// tried again, and until then every answer is [`Unavailable`]. `lock` is held until the thread ends;
     /// without one, it is taken as soon as the directory allows.
     pub fn start(config: &Config, lock: Option<Lock>) -> io::Result<(Self, JoinHandle<Closing>)> {
+        let (journal, writer, questions) = Self::parts(config, lock);
+        let thread = std::thread::Builder::new().name("journal".into());
+        Ok((journal, thread.spawn(move || writer.run(questions))?))
+    }
+
+    /// The handle, the writer, and the questions on their way from one to the other.
+    pub(crate) fn parts(
+        config: &Config,
+        lock: Option<Lock>,
+    ) -> (Self, Writer, mpsc::Receiver<Question>) {
         let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
         let (wake, woken) = watch::channel(0);
         let (lose, losses) = watch::channel(0);
-        let writer = Writer::new(config, lock, asked, wake, lose);
-        let thread =
-            std::thread::Builder::new().name("journal".into()).spawn(move || writer.run())?;
-        Ok((Self { questions, woken, losses }, thread))
+        let writer = Writer::new(config, lock, wake, lose);
+        (Self { questions, woken, losses }, writer, asked)
     }
 
     /// The view of one watch.

@@ -9,7 +9,7 @@ use crate::arrival::{
 };
 
 /// One question, with the way to answer it. Dropping it tells its asker that the journal is unavailable.
-pub(super) enum Question {
+pub(crate) enum Question {
     Record { source: Arc<Source>, batch: Vec<Settled>, reply: Reply<Vec<Recorded>> },
     Recall { source: Arc<Source>, entries: Vec<Present>, reply: Reply<Vec<Recall>> },
     Baseline { source: Arc<Source>, entries: Vec<Present>, reply: Reply<()> },

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    ops::ControlFlow,
     time::{Duration, Instant},
 };
 
@@ -29,11 +30,10 @@ const GROUP_MAX: usize = 128;
 /// How long a database that could not be opened is left alone.
 const REOPEN_AFTER: Duration = Duration::from_secs(2);
 
-pub(super) struct Writer {
+pub(crate) struct Writer {
     instance: Instance,
     configured: Configured,
     lock: Option<Lock>,
-    questions: mpsc::Receiver<Question>,
     wake: watch::Sender<u64>,
     lose: watch::Sender<u64>,
     open: Option<Open>,
@@ -52,7 +52,6 @@ impl Writer {
     pub(super) fn new(
         config: &Config,
         lock: Option<Lock>,
-        questions: mpsc::Receiver<Question>,
         wake: watch::Sender<u64>,
         lose: watch::Sender<u64>,
     ) -> Self {
@@ -60,7 +59,6 @@ impl Writer {
             instance: config.instance.clone(),
             configured: Configured::of(config),
             lock,
-            questions,
             wake,
             lose,
             open: None,
@@ -74,23 +72,33 @@ impl Writer {
     }
 
     /// Answers until told to close, or until nobody is left to ask.
-    pub(super) fn run(mut self) -> Closing {
+    pub(super) fn run(mut self, mut questions: mpsc::Receiver<Question>) -> Closing {
         self.reopen();
-        while let Some(first) = self.questions.blocking_recv() {
+        while let Some(first) = questions.blocking_recv() {
             let mut group = vec![first];
             while group.len() < GROUP_MAX {
-                let Ok(next) = self.questions.try_recv() else { break };
+                let Ok(next) = questions.try_recv() else { break };
                 group.push(next);
             }
-            if self.open.is_none() {
-                self.reopen();
-            }
-            let close = group.iter().any(|question| matches!(question, Question::Close));
-            self.serve(group);
-            if close {
+            if self.answer(group).is_break() {
                 break;
             }
         }
+        self.close()
+    }
+
+    /// Answers a group of questions; breaks off when one of them was to close.
+    pub(crate) fn answer(&mut self, group: Vec<Question>) -> ControlFlow<()> {
+        if self.open.is_none() {
+            self.reopen();
+        }
+        let close = group.iter().any(|question| matches!(question, Question::Close));
+        self.serve(group);
+        if close { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Closes the database cleanly, if there is one.
+    pub(crate) fn close(self) -> Closing {
         self.open.map(Open::close).unwrap_or_default()
     }
 

@@ -5,8 +5,8 @@
 //! `coverage` and `scan` act, `root` and `tour` are the state in between. Every kind of loss has one answer: scan that place.
 
 mod coverage;
-mod inbox;
-mod pending;
+pub(crate) mod inbox;
+pub(crate) mod pending;
 mod root;
 mod rules;
 mod scan;

@@ -1,0 +1,365 @@
+//! The daemon of the simulation: the product's stages as tasks of one thread, started, stopped and killed.
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::{Arc, mpsc},
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, oneshot, watch as latest},
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+
+use crate::{
+    arrival::{
+        FirstScan, Memory, Name, Present, Recall, Recorded, Recorder, RelPath, Report, Scanned,
+        Settled, Unavailable, UrlPrint,
+    },
+    clock,
+    config::checked::{Config, Endpoint, Watch},
+    deliver::{self, excerpt::Redactor, open::Opened, signature::Signer},
+    disk,
+    journal::{Journal, Question, Source, Writer},
+    receiver::Courier,
+    settle,
+    stop::Stop,
+    vitals::{Beat, LaneVitals},
+    watch::{self, inbox::Inbox},
+    world,
+};
+
+/// As the product has them.
+const HINT_BYTES_MAX: usize = 2 << 20;
+/// One thread does all the work: it must never wait for itself.
+const REPORTS_MAX: usize = 1 << 16;
+
+struct Running {
+    writer: Writer,
+    questions: tokio::sync::mpsc::Receiver<Question>,
+}
+
+thread_local! {
+    static JOURNAL: RefCell<Option<Running>> = const { RefCell::new(None) };
+}
+
+/// Has the writer answer `question` together with everything that waits.
+fn serve(question: Question) {
+    JOURNAL.with(|journal| {
+        let mut journal = journal.borrow_mut();
+        let Some(Running { writer, questions }) = journal.as_mut() else { return };
+        let mut group = Vec::new();
+        while let Ok(waiting) = questions.try_recv() {
+            group.push(waiting);
+        }
+        group.push(question);
+        let _closing = writer.answer(group);
+    });
+}
+
+async fn next_question() -> Option<Question> {
+    std::future::poll_fn(|context| {
+        JOURNAL.with(|journal| match journal.borrow_mut().as_mut() {
+            Some(running) => running.questions.poll_recv(context),
+            None => Poll::Ready(None),
+        })
+    })
+    .await
+}
+
+/// One watch's view of the journal: the answer is there when the question has been put.
+#[derive(Clone)]
+struct View(Arc<Source>);
+
+impl View {
+    fn ask<T>(
+        &self,
+        question: impl FnOnce(Arc<Source>, oneshot::Sender<Result<T, Unavailable>>) -> Question,
+    ) -> Result<T, Unavailable> {
+        let (reply, mut answer) = oneshot::channel();
+        serve(question(Arc::clone(&self.0), reply));
+        answer.try_recv().map_err(|_| Unavailable)?
+    }
+}
+
+impl Recorder for View {
+    fn record(&self, batch: Vec<Settled>) -> Vec<Recorded> {
+        let count = batch.len();
+        let names: Vec<String> = batch.iter().map(|settled| settled.path.to_string()).collect();
+        crate::receiver::tell(|| format!("settled: {}", names.join(" ")));
+        let answers = self.ask(|source, reply| Question::Record { source, batch, reply });
+        answers.unwrap_or_else(|Unavailable| vec![Recorded::NoRoom; count])
+    }
+}
+
+impl Memory for View {
+    fn recall(&self, entries: Vec<Present>) -> Result<Vec<Recall>, Unavailable> {
+        let names: Vec<String> = entries.iter().map(|entry| entry.path.to_string()).collect();
+        crate::receiver::tell(|| format!("met: {}", names.join(" ")));
+        self.ask(|source, reply| Question::Recall { source, entries, reply })
+    }
+
+    fn baseline(&self, entries: Vec<Present>) -> Result<(), Unavailable> {
+        self.ask(|source, reply| Question::Baseline { source, entries, reply })
+    }
+
+    fn first_scan(&self) -> Result<Option<FirstScan>, Unavailable> {
+        self.ask(|source, reply| Question::FirstScan { source, reply })
+    }
+
+    fn scanned(&self, scan: Scanned) -> Result<bool, Unavailable> {
+        self.ask(|source, reply| Question::Scanned { source, scan, reply })
+    }
+
+    fn remembered(&self, after: RelPath) -> Result<Vec<RelPath>, Unavailable> {
+        self.ask(|source, reply| Question::Remembered { source, after, reply })
+    }
+
+    fn gone(&self, paths: Vec<RelPath>) -> Result<(), Unavailable> {
+        self.ask(|source, reply| Question::Gone { source, paths, reply })
+    }
+}
+
+/// A daemon that runs.
+pub(crate) struct Daemon {
+    journal: Journal,
+    stop: latest::Sender<Stop>,
+    inboxes: Vec<Arc<Inbox>>,
+    lanes: Vec<JoinHandle<()>>,
+    others: Vec<JoinHandle<()>>,
+    kernel: Rc<Notify>,
+    bells: Vec<Rc<Notify>>,
+    drain: Duration,
+}
+
+/// How long a step takes.
+fn a_moment() -> Duration {
+    Duration::from_micros(world::with(|w| w.chance.between(0, 3000)))
+}
+
+impl Daemon {
+    pub(crate) fn start(config: &Config) -> Self {
+        let lock = crate::journal::lock(&config.state.dir).ok();
+        let (journal, writer, questions) = Journal::parts(config, lock);
+        JOURNAL.with(|slot| *slot.borrow_mut() = Some(Running { writer, questions }));
+        let (stop, _) = latest::channel(Stop::Run);
+        let mut daemon = Self {
+            journal,
+            stop,
+            inboxes: Vec::new(),
+            lanes: Vec::new(),
+            others: vec![tokio::task::spawn_local(answer_all())],
+            kernel: Rc::default(),
+            bells: Vec::new(),
+            drain: config.drain,
+        };
+        for endpoint in &config.endpoints {
+            daemon.start_lane(endpoint.clone());
+        }
+        for watch in &config.watches {
+            daemon.start_watch(watch.clone());
+        }
+        daemon.others.push(tokio::task::spawn_local(carry(
+            Rc::clone(&daemon.kernel),
+            daemon.bells.clone(),
+        )));
+        daemon.others.push(tokio::task::spawn_local(hear_of_losses(
+            daemon.journal.clone(),
+            daemon.inboxes.clone(),
+            daemon.bells.clone(),
+        )));
+        daemon
+    }
+
+    fn start_lane(&mut self, endpoint: Endpoint) {
+        let (outbox, mut stopping) = (self.journal.for_lane(), self.stop.subscribe());
+        let opened = Opened {
+            courier: Courier::to(endpoint.name.clone()),
+            signer: Signer::new(&[]),
+            redactor: Redactor::default(),
+            print: UrlPrint([1; 16]),
+        };
+        self.lanes.push(tokio::task::spawn_local(async move {
+            let vitals = Arc::<LaneVitals>::default();
+            deliver::deliver(&endpoint, opened, &outbox, &vitals, &mut stopping).await;
+        }));
+    }
+
+    fn start_watch(&mut self, config: Watch) {
+        let root = std::os::unix::ffi::OsStrExt::as_bytes(config.path.as_os_str()).to_vec();
+        let (watch, endpoints) = (config.name.clone(), config.endpoints.clone());
+        let view = View(Arc::new(Source { watch, root, endpoints }));
+        let (send, reports) = mpsc::sync_channel(REPORTS_MAX);
+        let inbox = Arc::new(Inbox::new(HINT_BYTES_MAX));
+        let (bell, settling) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
+        self.inboxes.push(Arc::clone(&inbox));
+        self.bells.push(Rc::clone(&bell));
+        let (looks, probes) = (Arc::<Beat>::default(), Arc::<Beat>::default());
+        let recorder = Box::new(view.clone());
+        let stage =
+            settle::Stage::new(config.clone(), settle::Ports { reports, recorder, beat: probes });
+        self.others.push(tokio::task::spawn_local(settle_files(stage, Rc::clone(&settling))));
+        let ports = watch::Ports { reports: send, memory: Box::new(view), beat: looks };
+        self.others.push(tokio::task::spawn_local(follow(config, ports, inbox, bell, settling)));
+    }
+
+    /// Something happened in the world: the kernel has something to tell.
+    pub(crate) fn poke(&self) {
+        self.kernel.notify_one();
+    }
+
+    pub(crate) fn rescan(&self) {
+        for (inbox, bell) in self.inboxes.iter().zip(&self.bells) {
+            inbox.note(crate::kernel::Hint::Dir(RelPath::root()));
+            bell.notify_one();
+        }
+    }
+
+    /// As on SIGTERM. A process that dies meanwhile is dead all the same.
+    pub(crate) async fn stop(mut self) {
+        for inbox in &self.inboxes {
+            inbox.close();
+        }
+        let _hangs = timeout(Duration::from_secs(2), self.journal.refuse_arrivals()).await;
+        self.stop.send_replace(Stop::Drain);
+        let drained = async {
+            while let Some(lane) = self.lanes.last_mut() {
+                let _cancelled = lane.await;
+                self.lanes.pop();
+            }
+        };
+        if timeout(self.drain, drained).await.is_err() {
+            self.stop.send_replace(Stop::Now);
+            sleep(Duration::from_secs(1)).await;
+        }
+        let running = JOURNAL.with(|journal| journal.borrow_mut().take());
+        if let Some(Running { mut writer, mut questions }) = running {
+            let mut last = Vec::new();
+            while let Ok(question) = questions.try_recv() {
+                last.push(question);
+            }
+            let _closing = writer.answer(last);
+            let _counts = writer.close();
+        }
+        self.end().await;
+    }
+
+    /// As on SIGKILL, or with the power: nothing that it does any more has an effect.
+    pub(crate) async fn kill(self) {
+        disk::die();
+        JOURNAL.with(|journal| journal.borrow_mut().take());
+        self.end().await;
+    }
+
+    async fn end(self) {
+        for task in self.lanes.into_iter().chain(self.others) {
+            task.abort();
+            let _cancelled = task.await;
+        }
+    }
+}
+
+async fn answer_all() {
+    while let Some(question) = next_question().await {
+        serve(question);
+        sleep(a_moment()).await;
+    }
+}
+
+/// Carries events from the kernel's queues to the watches.
+async fn carry(kernel: Rc<Notify>, bells: Vec<Rc<Notify>>) {
+    loop {
+        kernel.notified().await;
+        loop {
+            sleep(a_moment()).await;
+            let (any, quiet) = world::with(|w| {
+                let max = usize::try_from(w.chance.between(1, 40)).unwrap_or(1);
+                (w.inotify.deliver(max), w.inotify.is_quiet())
+            });
+            if any {
+                bells.iter().for_each(|bell| bell.notify_one());
+            }
+            if quiet || !any {
+                break;
+            }
+        }
+    }
+}
+
+async fn hear_of_losses(mut journal: Journal, inboxes: Vec<Arc<Inbox>>, bells: Vec<Rc<Notify>>) {
+    loop {
+        journal.lost().await;
+        for (inbox, bell) in inboxes.iter().zip(&bells) {
+            inbox.note(crate::kernel::Hint::Dir(RelPath::root()));
+            bell.notify_one();
+        }
+    }
+}
+
+async fn follow(
+    config: Watch,
+    ports: watch::Ports,
+    inbox: Arc<Inbox>,
+    bell: Rc<Notify>,
+    settling: Rc<Notify>,
+) {
+    let mut stage = watch::Stage::new(&config, &ports, &inbox);
+    while let Ok(batch) = inbox.take(Duration::ZERO) {
+        if stage.step(batch, clock::mono()).is_err() {
+            return;
+        }
+        settling.notify_one();
+        sleep(a_moment()).await;
+        wait(&bell, stage.patience(clock::mono())).await;
+    }
+}
+
+async fn settle_files(mut stage: settle::Stage, bell: Rc<Notify>) {
+    loop {
+        stage.take_reports();
+        stage.step(clock::mono());
+        sleep(a_moment()).await;
+        wait(&bell, stage.patience()).await;
+    }
+}
+
+async fn wait(bell: &Notify, patience: Duration) {
+    let until = Instant::now() + patience;
+    tokio::select! {
+        biased;
+        () = bell.notified() => {}
+        () = tokio::time::sleep_until(until) => {}
+    }
+}
+
+/// What is in a journal that nobody has open: the events that are dead, and how many wait.
+pub(crate) fn look_into(config: &Config) -> Result<Left, rusqlite::Error> {
+    let db = rusqlite::Connection::open(config.state.dir.join("journal.db"))?;
+    db.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
+    let mut rows = db.prepare(
+        "SELECT event.id, endpoint.name, delivery.state FROM delivery
+         JOIN event USING (seq) JOIN endpoint ON endpoint.id = delivery.endpoint",
+    )?;
+    let mut left = Left::default();
+    let mut found = rows.query([])?;
+    while let Some(row) = found.next()? {
+        let (id, name): (Vec<u8>, String) = (row.get(0)?, row.get(1)?);
+        let id: [u8; 16] = id.try_into().unwrap_or_default();
+        let Some(name) = Name::parse(&name) else { continue };
+        match row.get::<_, i64>(2)? {
+            0 => left.waiting.push((name, crate::arrival::EventId(id))),
+            _ => left.dead.push((name, crate::arrival::EventId(id))),
+        }
+    }
+    Ok(left)
+}
+
+/// See [`look_into`].
+#[derive(Default)]
+pub(crate) struct Left {
+    pub(crate) dead: Vec<(Name, crate::arrival::EventId)>,
+    pub(crate) waiting: Vec<(Name, crate::arrival::EventId)>,
+}

@@ -1,0 +1,61 @@
+//! The whole daemon in a simulated world: clock, file systems, kernel events, disk and receivers are
+//! simulated, everything between them is the product's own source, compiled a second time with other
+//! doors. A run follows from its seed.
+//!
+//!     cargo run --release --example simulate -- --seeds 10000
+//!     cargo run --release --example simulate -- --seed 17        that one, with its history
+
+#![expect(dead_code, unused_imports, unreachable_pub, reason = "the product's sources hold more than is used here")]
+#![expect(missing_docs, reason = "the product's modules are documented where they live")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a simulation that is wrong should stop")]
+
+#[path = "../../src/arrival/mod.rs"]
+mod arrival;
+#[path = "doors/chance.rs"]
+mod chance;
+#[path = "doors/clock.rs"]
+mod clock;
+#[path = "../../src/config/mod.rs"]
+mod config;
+#[path = "../../src/deliver/mod.rs"]
+mod deliver;
+#[path = "doors/directory.rs"]
+mod directory;
+#[path = "../../src/filesystem.rs"]
+mod filesystem;
+#[path = "../../src/globs/mod.rs"]
+mod globs;
+#[path = "../../src/http/mod.rs"]
+mod http;
+#[path = "../../src/journal/mod.rs"]
+mod journal;
+#[path = "doors/kernel.rs"]
+mod kernel;
+#[path = "doors/lease.rs"]
+mod lease;
+#[path = "../../src/secret.rs"]
+mod secret;
+#[path = "../../src/settle/mod.rs"]
+mod settle;
+#[path = "doors/stat.rs"]
+mod stat;
+#[path = "../../src/stop.rs"]
+mod stop;
+#[path = "../../src/vitals.rs"]
+mod vitals;
+#[path = "../../src/watch/mod.rs"]
+mod watch;
+
+mod daemon;
+mod disk;
+mod epochs;
+mod inotify;
+mod receiver;
+mod run;
+mod script;
+mod seeded;
+mod world;
+
+fn main() -> std::process::ExitCode {
+    run::main()
+}

@@ -1,0 +1,467 @@
+//! Plays a seed to its end, and judges what came of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    process::ExitCode,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    task::LocalSet,
+    time::{Instant, sleep, sleep_until},
+};
+
+use crate::{
+    arrival::{EventId, Name},
+    config::{self, Sources, checked::Config},
+    daemon::{self, Daemon, Left},
+    disk::{self, Trouble},
+    receiver::{self, Mood},
+    script::{Deed, Script},
+    seeded::Chance,
+    world,
+};
+
+/// Retries wait for up to eight hours and a half.
+const PATIENCE: Duration = Duration::from_hours(100);
+/// What a healthy endpoint may take, whatever the others do.
+const PROMPT: Duration = Duration::from_secs(10);
+
+/// What one seed amounted to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) violations: Vec<String>,
+    pub(crate) history: Vec<String>,
+    pub(crate) deeds: u64,
+    pub(crate) events: u64,
+    pub(crate) requests: u64,
+    pub(crate) repeated: u64,
+    pub(crate) dead: u64,
+    pub(crate) overflows: u64,
+    pub(crate) simulated: Duration,
+    /// Crashes by what they were.
+    pub(crate) crashes: BTreeMap<&'static str, u64>,
+}
+
+struct Stage {
+    script: Script,
+    config: Config,
+    daemon: Option<Daemon>,
+    slots: BTreeMap<usize, u64>,
+    chance: Chance,
+    /// What the next death of the disk is to be.
+    power: bool,
+    outcome: Outcome,
+}
+
+/// Runs one seed on this thread.
+pub(crate) fn play(seed: u64, with_history: bool) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without I/O");
+    let state = tempfile::Builder::new().prefix("watchd-simulate-").tempdir_in(memory());
+    let state = state.expect("a directory in memory");
+    LocalSet::new().block_on(&runtime, async {
+        let mut stage = Stage::set(seed, state.path(), with_history);
+        stage.perform().await;
+        stage.heal().await;
+        stage.judge().await;
+        stage.outcome
+    })
+}
+
+/// Where files cost no disk.
+fn memory() -> &'static Path {
+    let shm = Path::new("/dev/shm");
+    if shm.is_dir() { shm } else { Path::new("/tmp") }
+}
+
+impl Stage {
+    fn set(seed: u64, state: &Path, with_history: bool) -> Self {
+        let script = Script::of(seed);
+        disk::create();
+        world::create(seed);
+        let file = state.join("watchd.toml");
+        let toml = format!("{}dir = \"{}\"\n", script.toml, state.join("state").display());
+        std::fs::write(&file, toml).expect("a file in memory");
+        let sources = Sources { config: Some(file), cwd: "/".into(), ..Sources::default() };
+        let config = config::load(&sources).unwrap_or_else(|problems| panic!("{problems}")).config;
+        for (watch, magic) in config.watches.iter().zip(&script.magics) {
+            world::with(|w| w.add_volume(&watch.path, *magic, "simulated", watch.name.clone()));
+        }
+        receiver::create(&config, with_history);
+        Self {
+            daemon: Some(Daemon::start(&config)),
+            script,
+            config,
+            slots: BTreeMap::new(),
+            chance: Chance::new(seed ^ 0xfa11),
+            power: false,
+            outcome: Outcome::default(),
+        }
+    }
+
+    async fn perform(&mut self) {
+        let begin = Instant::now();
+        for (at, deed) in std::mem::take(&mut self.script.deeds) {
+            self.wait_until(begin + at).await;
+            receiver::tell(|| format!("{deed:?}"));
+            self.outcome.deeds += 1;
+            self.act(deed).await;
+            if let Some(daemon) = &self.daemon {
+                daemon.poke();
+            }
+        }
+    }
+
+    /// Lets time pass, and notices when the process dies meanwhile.
+    async fn wait_until(&mut self, until: Instant) {
+        const LOOK: Duration = Duration::from_millis(20);
+        loop {
+            if self.daemon.is_some() && disk::is_dead() {
+                self.died("at an operation of its disk").await;
+            }
+            let now = Instant::now();
+            if now >= until {
+                return;
+            }
+            sleep_until(until.min(now + LOOK)).await;
+        }
+    }
+
+    async fn died(&mut self, how: &'static str) {
+        *self.outcome.crashes.entry(how).or_default() += 1;
+        receiver::tell(|| format!("the process died {how}"));
+        if let Some(daemon) = self.daemon.take() {
+            daemon.kill().await;
+        }
+        disk::revive(self.power.then_some(&mut self.chance));
+        if self.power {
+            world::with(world::World::drop_writers);
+            self.slots.clear();
+        }
+    }
+
+    async fn act(&mut self, deed: Deed) {
+        match deed {
+            Deed::Mood { endpoint, mood } => set_mood(&self.config, endpoint, mood),
+            Deed::QueueMax(max) => world::with(|w| w.inotify.queue_max = max),
+            Deed::WatchesMax(max) => world::with(|w| w.inotify.watches_max = max),
+            Deed::Stall(stalled) => world::with(|w| w.inotify.stalled = stalled),
+            Deed::Disk(trouble) => disk::set_trouble(trouble),
+            Deed::DieIn { operations, power } => {
+                self.power = power;
+                if self.daemon.is_some() {
+                    disk::die_in(operations);
+                }
+            }
+            Deed::Kill { power } => {
+                self.power = power;
+                if self.daemon.is_some() {
+                    self.died(if power { "by a power cut" } else { "by SIGKILL" }).await;
+                }
+            }
+            Deed::Stop => {
+                if let Some(daemon) = self.daemon.take() {
+                    daemon.stop().await;
+                    disk::revive(None);
+                }
+            }
+            Deed::LoseDatabase => self.lose_database(),
+            Deed::Start => self.start(),
+            Deed::Rescan => self.daemon.iter().for_each(Daemon::rescan),
+            deed => self.act_on_files(deed),
+        }
+    }
+
+    fn start(&mut self) {
+        if self.daemon.is_none() {
+            self.daemon = Some(Daemon::start(&self.config));
+        }
+    }
+
+    /// Only a daemon that is down can lose it: otherwise it has the file open.
+    fn lose_database(&mut self) {
+        if self.daemon.is_some() {
+            return;
+        }
+        let db = self.config.state.dir.join("journal.db");
+        let _wal = std::fs::remove_file(self.config.state.dir.join("journal.db-wal"));
+        if std::fs::remove_file(db).is_ok() {
+            *self.outcome.crashes.entry("and its database was deleted").or_default() += 1;
+            disk::forget_durable();
+            receiver::with(|r| r.database_lost = true);
+        }
+    }
+
+    fn act_on_files(&mut self, deed: Deed) {
+        let slots = &mut self.slots;
+        world::with(|w| match deed {
+            Deed::Open { slot, volume, path, truncate } => {
+                if let Some(ino) = w.open(volume, &path) {
+                    if truncate {
+                        w.write(ino, true, 0);
+                    }
+                    slots.insert(slot, ino);
+                }
+            }
+            Deed::Write { slot, bytes } => {
+                slots.get(&slot).into_iter().for_each(|ino| w.write(*ino, false, bytes));
+            }
+            Deed::Close { slot } => slots.remove(&slot).into_iter().for_each(|ino| w.close(ino)),
+            Deed::RenameIn { volume, path, size, keeps_time } => {
+                let ino = w.prepare(size, keeps_time.then_some(1_500_000_000_000_000));
+                w.rename_in(volume, ino, &path);
+            }
+            Deed::DirIn { volume, path, files } => {
+                let dir = w.prepare_dir(files);
+                w.rename_in(volume, dir, &path);
+            }
+            Deed::Mkdir { volume, path } => w.mkdir(volume, &path),
+            Deed::Rename { volume, from, to } => w.rename(volume, &from, &to),
+            Deed::MoveOut { volume, path } => w.move_out(volume, &path),
+            Deed::Remove { volume, path } => w.remove(volume, &path),
+            Deed::Link { volume, from, to } => w.link(volume, &from, &to),
+            Deed::Chmod { volume, path } => {
+                w.at(volume, &path).into_iter().for_each(|ino| w.chmod(ino));
+            }
+            Deed::SetTime { volume, path, micros } => {
+                w.at(volume, &path).into_iter().for_each(|ino| w.set_mtime(ino, micros));
+            }
+            Deed::StepWall(by) => w.step_wall(by),
+            Deed::Mount { volume, mounted } => w.mount(volume, mounted),
+            Deed::Failing { volume, failing } => w.volumes[volume].failing = failing,
+            _ => {}
+        });
+    }
+
+    /// Everything that was wrong is right again, and nothing new comes.
+    async fn heal(&mut self) {
+        receiver::tell(|| "all is well from here on".to_owned());
+        disk::set_trouble(Trouble::None);
+        for endpoint in 0..self.script.endpoints {
+            set_mood(&self.config, endpoint, Mood::Takes);
+        }
+        world::with(|w| {
+            w.inotify.queue_max = 16384;
+            w.inotify.watches_max = 8192;
+            w.inotify.stalled = false;
+            w.volumes.iter_mut().for_each(|volume| {
+                volume.mounted = true;
+                volume.failing = false;
+            });
+            w.drop_writers();
+        });
+        self.slots.clear();
+        self.wait_until(Instant::now() + Duration::from_millis(20)).await;
+        self.start();
+        self.daemon.iter().for_each(Daemon::poke);
+    }
+
+    /// What has to have been announced by the end: each file that is there, and each event that was stored.
+    fn owed(&self) -> Vec<(Name, EventId)> {
+        let durable: BTreeSet<EventId> = disk::durable().into_iter().collect();
+        let mut owed = Vec::new();
+        for (at, watch) in self.config.watches.iter().enumerate() {
+            let present: BTreeSet<EventId> = world::with(|w| {
+                let counts = |path: &_| watch.selection.takes_file(path);
+                let present = w.volumes[at].epochs.present();
+                present.filter(|(path, _)| counts(*path)).map(|(_, id)| id).collect()
+            });
+            let mine = |id: &EventId| world::with(|w| w.volumes[at].epochs.knows(*id));
+            let stored = durable.iter().copied().filter(mine);
+            let all = present.into_iter().chain(stored).collect();
+            owed.extend(receiver::missing(&watch.endpoints, &all));
+        }
+        owed
+    }
+
+    async fn judge(&mut self) {
+        let begin = Instant::now();
+        let mut wait = Duration::from_secs(1);
+        let mut left = Left::default();
+        while !self.owed().is_empty() && begin.elapsed() < PATIENCE {
+            self.wait_until(Instant::now() + wait).await;
+            if self.daemon.is_none() {
+                self.start();
+            }
+            wait = (wait * 2).min(Duration::from_mins(10));
+            // What the receivers refused may be dead: then there is nothing to wait for.
+            if begin.elapsed() > Duration::from_hours(12) {
+                left = self.look().await;
+                let dead: BTreeSet<_> = left.dead.iter().cloned().collect();
+                if self.owed().iter().all(|owed| dead.contains(owed)) {
+                    break;
+                }
+            }
+        }
+        sleep(Duration::from_mins(1)).await;
+        left = if left.dead.is_empty() { self.look().await } else { left };
+        self.conclude(&left);
+    }
+
+    /// Stops the daemon, looks into its journal, and starts it again.
+    async fn look(&mut self) -> Left {
+        if let Some(daemon) = self.daemon.take() {
+            daemon.stop().await;
+            disk::revive(None);
+        }
+        let left = daemon::look_into(&self.config);
+        self.start();
+        left.unwrap_or_else(|error| {
+            receiver::violation(format!("the journal cannot be read: {error}"));
+            Left::default()
+        })
+    }
+
+    fn conclude(&mut self, left: &Left) {
+        let dead: BTreeSet<_> = left.dead.iter().cloned().collect();
+        for (endpoint, id) in self.owed().into_iter().filter(|owed| !dead.contains(owed)) {
+            let stored = disk::is_durable(id);
+            receiver::violation(format!("P1: {endpoint} never got {id}; stored: {stored}"));
+        }
+        self.judge_calm();
+        receiver::with(|r| {
+            let taken = |r: &receiver::Receivers, f: fn(&(u32, Duration)) -> u64| {
+                r.endpoints.values().flat_map(|e| e.taken.values()).map(f).sum::<u64>()
+            };
+            self.outcome.events = taken(r, |_| 1);
+            self.outcome.repeated = taken(r, |(times, _)| u64::from(*times) - 1);
+            self.outcome.requests = r.requests;
+            self.outcome.violations = std::mem::take(&mut r.violations);
+            self.outcome.history = r.history.take().unwrap_or_default();
+        });
+        self.outcome.dead = dead.len() as u64;
+        (self.outcome.overflows, self.outcome.simulated) =
+            world::with(|w| (w.inotify.overflows, w.now()));
+    }
+
+    /// P6, and P7 by the way: where nothing happened to process, disk and files, an endpoint that was well
+    /// all the time got everything once, and soon.
+    fn judge_calm(&self) {
+        if !self.script.calm {
+            return;
+        }
+        let mut wrong = Vec::new();
+        receiver::with(|r| {
+            for (name, endpoint) in r.endpoints.iter().filter(|(_, e)| !e.spoiled) {
+                for (id, (times, at)) in &endpoint.taken {
+                    let Some(stored) = disk::durable_since(*id) else { continue };
+                    if *times > 1 {
+                        wrong.push(format!("{name} got {id} {times} times, without any reason"));
+                    }
+                    if at.saturating_sub(stored) > PROMPT {
+                        wrong.push(format!("P6: {name} was well, and got {id} {at:?}; stored {stored:?}"));
+                    }
+                }
+            }
+        });
+        wrong.into_iter().for_each(receiver::violation);
+    }
+}
+
+fn set_mood(config: &Config, endpoint: usize, mood: Mood) {
+    let name = &config.endpoints[endpoint].name;
+    receiver::with(|r| {
+        if let Some(endpoint) = r.endpoints.get_mut(name) {
+            endpoint.mood = Some(mood);
+            endpoint.spoiled |= mood != Mood::Takes;
+        }
+    });
+}
+
+// ---- the command ------------------------------------------------------------------------------------------
+
+struct Asked {
+    first: u64,
+    count: u64,
+    replay: bool,
+    threads: usize,
+}
+
+fn asked() -> Option<Asked> {
+    let mut asked = Asked { first: 1, count: 1000, replay: false, threads: 2 };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let number = words.next()?.parse().ok()?;
+        match word.as_str() {
+            "--seeds" => asked.count = number,
+            "--from" => asked.first = number,
+            "--threads" => asked.threads = usize::try_from(number).ok()?.max(1),
+            "--seed" => (asked.first, asked.count, asked.replay) = (number, 1, true),
+            _ => return None,
+        }
+    }
+    Some(asked)
+}
+
+/// 0: no violation; 1: some; 2: usage.
+pub(crate) fn main() -> ExitCode {
+    let Some(asked) = asked() else {
+        eprintln!("usage: simulate [--seeds COUNT] [--from FIRST] [--threads N] | --seed SEED");
+        return ExitCode::from(2);
+    };
+    let (next, all) = (AtomicU64::new(asked.first), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..asked.threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Relaxed);
+                    if seed >= asked.first + asked.count {
+                        return;
+                    }
+                    let outcome = play(seed, asked.replay);
+                    all.lock().expect("no thread panics with it").push((seed, outcome));
+                }
+            });
+        }
+    });
+    let mut all = all.into_inner().expect("no thread panics with it");
+    all.sort_by_key(|(seed, _)| *seed);
+    report(&all, asked.replay)
+}
+
+fn report(all: &[(u64, Outcome)], replay: bool) -> ExitCode {
+    let mut failed = 0;
+    for (seed, outcome) in all.iter().filter(|(_, o)| !o.violations.is_empty() || replay) {
+        let again = if replay { outcome.clone() } else { play(*seed, true) };
+        failed += u64::from(!outcome.violations.is_empty());
+        if failed > 3 {
+            println!("seed {seed}: {}", outcome.violations.first().map_or("", String::as_str));
+            continue;
+        }
+        println!("---- seed {seed}");
+        again.history.iter().for_each(|line| println!("{line}"));
+        if again.violations != outcome.violations {
+            println!("REPLAY DIFFERS: {:?}", outcome.violations);
+        }
+    }
+    let sum = |f: fn(&Outcome) -> u64| all.iter().map(|(_, outcome)| f(outcome)).sum::<u64>();
+    let mut crashes: BTreeMap<&str, u64> = BTreeMap::new();
+    for (how, times) in all.iter().flat_map(|(_, outcome)| &outcome.crashes) {
+        *crashes.entry(how).or_default() += times;
+    }
+    let hours = all.iter().map(|(_, o)| o.simulated.as_secs()).sum::<u64>() / 3600;
+    println!(
+        "{} seeds, {} deeds, {} events taken ({} of them again), {} requests, {} dead letters, {} overflows, {hours} simulated hours",
+        all.len(),
+        sum(|o| o.deeds),
+        sum(|o| o.events),
+        sum(|o| o.repeated),
+        sum(|o| o.requests),
+        sum(|o| o.dead),
+        sum(|o| o.overflows),
+    );
+    for (how, times) in crashes {
+        println!("{times:>8} times the process died {how}");
+    }
+    println!("{} violations in {failed} seeds", sum(|o| o.violations.len() as u64));
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
