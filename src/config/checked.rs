@@ -35,7 +35,7 @@ pub enum Instance {
 }
 
 /// One watched directory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watch {
     /// Part of every event id.
     pub name: Name,
@@ -125,7 +125,7 @@ pub enum Backend {
 }
 
 /// One receiver.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Its lane, and the label in logs and metrics.
     pub name: Name,
@@ -148,7 +148,7 @@ pub struct Endpoint {
 }
 
 /// A URL, given or in a file. Its `Debug` shows scheme and host only.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UrlSource {
     /// Checked: http or https, with a host, without user, password and fragment.
     Given(SecretUrl),
@@ -232,7 +232,7 @@ impl std::fmt::Debug for SecretUrl {
 }
 
 /// The journal's place and limits.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     /// Absolute; made when missing.
     pub dir: PathBuf,
@@ -245,7 +245,7 @@ pub struct State {
 }
 
 /// What is logged, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
     /// A tracing filter: a level, or `target=level` directives.
     pub filter: String,
