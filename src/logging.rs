@@ -34,7 +34,7 @@ impl Filter {
             // An error would mean that logging itself is gone.
             Ok(parsed) => self.0.reload(parsed).unwrap_or(()),
             Err(error) => {
-                warn!(filter, %error, "cannot understand this log filter, keeping the old one")
+                warn!(filter, %error, "cannot understand this log filter, keeping the old one");
             }
         }
     }

@@ -64,8 +64,7 @@ impl Lanes {
 
     /// Ends these: requests under way may finish for up to `drain`, then they are cut and not charged.
     pub(super) async fn stop(&mut self, names: &[Name], drain: Duration) {
-        let named = names.iter().filter_map(|name| self.running.remove(name));
-        self.leaving.extend(named);
+        self.leaving.extend(names.iter().filter_map(|name| self.running.remove(name)));
         for (order, limit) in [(Stop::Drain, drain), (Stop::Now, CUT_LIMIT)] {
             for lane in &self.leaving {
                 lane.stop.send_modify(|told| *told = order.max(*told));

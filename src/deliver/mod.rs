@@ -137,7 +137,7 @@ async fn changed(stop: &mut watch::Receiver<Stop>) -> Stop {
 /// Waits until the files are to be read again; for ever when nobody can ask for it any more.
 async fn asked(reopen: &mut watch::Receiver<u64>) {
     if reopen.changed().await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
