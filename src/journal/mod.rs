@@ -5,6 +5,7 @@
 //! `retention` decide.
 
 mod arrivals;
+mod attempts;
 mod configured;
 mod entry;
 mod identity;
