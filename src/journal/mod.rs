@@ -9,6 +9,7 @@ mod attempts;
 mod configured;
 mod entry;
 mod identity;
+pub mod look;
 mod open;
 mod outbox;
 mod question;
