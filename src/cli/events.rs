@@ -43,7 +43,7 @@ pub enum JournalAt {
 #[derive(Subcommand)]
 pub(super) enum EventsVerb {
     /// List events that are not delivered, oldest first; exit code 1 when there is none
-    List(ListArgs),
+    List(Box<ListArgs>),
     /// Show events with their body and their last attempts; exit code 1 when one is not there
     Show(ShowArgs),
 }

@@ -9,7 +9,7 @@ use crate::{arrival::RelPath, globs::Selection};
 #[serde(into = "String", try_from = "String")]
 pub struct PathPattern {
     text: String,
-    glob: Option<Selection>,
+    glob: Option<Box<Selection>>,
 }
 
 /// Not a glob.
@@ -35,7 +35,7 @@ impl TryFrom<String> for PathPattern {
         let compile = || Selection::new(std::slice::from_ref(&text), &[], false);
         let glob = is_glob.then(compile).transpose();
         let glob = glob.map_err(|(_, why)| BadPattern(why.to_string()))?;
-        Ok(Self { text, glob })
+        Ok(Self { text, glob: glob.map(Box::new) })
     }
 }
 
