@@ -16,17 +16,17 @@ use tokio::{
 
 use crate::{
     arrival::{
-        FirstScan, Memory, Name, Present, Recall, Recorded, Recorder, RelPath, Report, Scanned,
+        Conclusion, DueBatch, FirstScan, Memory, Name, Outbox, Present, Recall, Recorded, Recorder, RelPath, Report, Scanned,
         Settled, Unavailable, UrlPrint,
     },
     clock,
     config::checked::{Config, Endpoint, Watch},
-    deliver::{self, excerpt::Redactor, open::Opened, signature::Signer},
+    deliver::{self, excerpt::Redactor, open::Opened, reopen::Reopening, signature::Signer},
     disk,
-    journal::{Journal, Question, Source, Writer},
+    journal::{Journal, LaneView, Question, Source, Writer},
     receiver::Courier,
     settle,
-    stop::Stop,
+    stop::{Life, Stop},
     vitals::{Beat, LaneVitals},
     watch::{self, inbox::Inbox},
     world,
@@ -123,10 +123,47 @@ impl Memory for View {
     }
 }
 
+/// One lane's view of the journal.
+struct LaneOutbox {
+    journal: LaneView,
+    bell: Rc<Notify>,
+}
+
+impl Outbox for LaneOutbox {
+    async fn due(&self, to: &Name, held: Vec<i64>, limit: usize) -> Result<DueBatch, Unavailable> {
+        self.journal.due(to, held, limit).await
+    }
+
+    async fn conclude(
+        &self,
+        to: &Name,
+        ends: Vec<(i64, Conclusion)>,
+    ) -> Result<(), Unavailable> {
+        self.journal.conclude(to, ends).await
+    }
+
+    async fn release(&self, to: &Name) -> Result<(), Unavailable> {
+        self.journal.release(to).await
+    }
+
+    async fn park(&self, to: &Name, url: UrlPrint) -> Result<(), Unavailable> {
+        self.journal.park(to, url).await
+    }
+
+    async fn is_parked(&self, to: &Name, url: UrlPrint) -> Result<bool, Unavailable> {
+        self.journal.is_parked(to, url).await
+    }
+
+    async fn woken(&self) {
+        self.bell.notified().await;
+    }
+}
+
 /// A daemon that runs.
 pub(crate) struct Daemon {
     journal: Journal,
-    stop: latest::Sender<Stop>,
+    stops: Vec<latest::Sender<Stop>>,
+    lane_bells: Vec<Rc<Notify>>,
     inboxes: Vec<Arc<Inbox>>,
     lanes: Vec<JoinHandle<()>>,
     others: Vec<JoinHandle<()>>,
@@ -145,10 +182,10 @@ impl Daemon {
         let lock = crate::journal::lock(&config.state.dir).ok();
         let (journal, writer, questions) = Journal::parts(config, lock);
         JOURNAL.with(|slot| *slot.borrow_mut() = Some(Running { writer, questions }));
-        let (stop, _) = latest::channel(Stop::Run);
         let mut daemon = Self {
             journal,
-            stop,
+            stops: Vec::new(),
+            lane_bells: Vec::new(),
             inboxes: Vec::new(),
             lanes: Vec::new(),
             others: vec![tokio::task::spawn_local(answer_all())],
@@ -162,10 +199,11 @@ impl Daemon {
         for watch in &config.watches {
             daemon.start_watch(watch.clone());
         }
-        daemon.others.push(tokio::task::spawn_local(carry(
-            Rc::clone(&daemon.kernel),
-            daemon.bells.clone(),
-        )));
+        daemon
+            .others
+            .push(tokio::task::spawn_local(carry(Rc::clone(&daemon.kernel), daemon.bells.clone())));
+        let hears = daemon.journal.for_lane();
+        daemon.others.push(tokio::task::spawn_local(wake_lanes(hears, daemon.lane_bells.clone())));
         daemon.others.push(tokio::task::spawn_local(hear_of_losses(
             daemon.journal.clone(),
             daemon.inboxes.clone(),
@@ -175,23 +213,30 @@ impl Daemon {
     }
 
     fn start_lane(&mut self, endpoint: Endpoint) {
-        let (outbox, mut stopping) = (self.journal.for_lane(), self.stop.subscribe());
+        // A word for each lane, and a bell: tokio wakes those who wait for one word in an order of its own.
+        let (stop, mut stopping) = latest::channel(Stop::Run);
+        let bell = Rc::new(Notify::new());
+        let outbox = LaneOutbox { journal: self.journal.for_lane(), bell: Rc::clone(&bell) };
+        self.stops.push(stop);
+        self.lane_bells.push(bell);
         let opened = Opened {
             courier: Courier::to(endpoint.name.clone()),
             signer: Signer::new(&[]),
             redactor: Redactor::default(),
             print: UrlPrint([1; 16]),
         };
+        let again = opened.clone();
         self.lanes.push(tokio::task::spawn_local(async move {
             let vitals = Arc::<LaneVitals>::default();
-            deliver::deliver(&endpoint, opened, &outbox, &vitals, &mut stopping).await;
+            let endpoint = Arc::new(endpoint);
+            let reopening = Reopening::new(&endpoint, Arc::new(move |_| Ok(opened.clone())));
+            deliver::deliver(&endpoint, (again, reopening), &outbox, &vitals, &mut stopping).await;
         }));
     }
 
     fn start_watch(&mut self, config: Watch) {
-        let root = std::os::unix::ffi::OsStrExt::as_bytes(config.path.as_os_str()).to_vec();
-        let (watch, endpoints) = (config.name.clone(), config.endpoints.clone());
-        let view = View(Arc::new(Source { watch, root, endpoints }));
+        let view = View(Arc::new(Source::of(&config)));
+        let (alive, _life) = Life::begin();
         let (send, reports) = mpsc::sync_channel(REPORTS_MAX);
         let inbox = Arc::new(Inbox::new(HINT_BYTES_MAX));
         let (bell, settling) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
@@ -200,9 +245,9 @@ impl Daemon {
         let (looks, probes) = (Arc::<Beat>::default(), Arc::<Beat>::default());
         let recorder = Box::new(view.clone());
         let stage =
-            settle::Stage::new(config.clone(), settle::Ports { reports, recorder, beat: probes });
+            settle::Stage::new(config.clone(), settle::Ports { reports, recorder, beat: probes, alive: alive.clone() });
         self.others.push(tokio::task::spawn_local(settle_files(stage, Rc::clone(&settling))));
-        let ports = watch::Ports { reports: send, memory: Box::new(view), beat: looks };
+        let ports = watch::Ports { reports: send, memory: Box::new(view), beat: looks, alive };
         self.others.push(tokio::task::spawn_local(follow(config, ports, inbox, bell, settling)));
     }
 
@@ -218,13 +263,19 @@ impl Daemon {
         }
     }
 
+    fn say(&self, word: Stop) {
+        for stop in &self.stops {
+            stop.send_replace(word);
+        }
+    }
+
     /// As on SIGTERM. A process that dies meanwhile is dead all the same.
     pub(crate) async fn stop(mut self) {
         for inbox in &self.inboxes {
             inbox.close();
         }
         let _hangs = timeout(Duration::from_secs(2), self.journal.refuse_arrivals()).await;
-        self.stop.send_replace(Stop::Drain);
+        self.say(Stop::Drain);
         let drained = async {
             while let Some(lane) = self.lanes.last_mut() {
                 let _cancelled = lane.await;
@@ -232,7 +283,7 @@ impl Daemon {
             }
         };
         if timeout(self.drain, drained).await.is_err() {
-            self.stop.send_replace(Stop::Now);
+            self.say(Stop::Now);
             sleep(Duration::from_secs(1)).await;
         }
         let running = JOURNAL.with(|journal| journal.borrow_mut().take());
@@ -286,6 +337,13 @@ async fn carry(kernel: Rc<Notify>, bells: Vec<Rc<Notify>>) {
                 break;
             }
         }
+    }
+}
+
+async fn wake_lanes(journal: LaneView, bells: Vec<Rc<Notify>>) {
+    loop {
+        journal.woken().await;
+        bells.iter().for_each(|bell| bell.notify_one());
     }
 }
 

@@ -270,7 +270,8 @@ unsafe extern "C" fn x_open(
             return ffi::SQLITE_CANTOPEN;
         }
         let create = flags & ffi::SQLITE_OPEN_CREATE != 0;
-        let opened = OpenOptions::new().read(true).write(true).create(create).truncate(false).open(path);
+        let opened =
+            OpenOptions::new().read(true).write(true).create(create).truncate(false).open(path);
         let Ok(opened) = opened else { return ffi::SQLITE_CANTOPEN };
         let open = Rc::new(RefCell::new(Open { file: opened, undo: Vec::new() }));
         with(|disk| disk.files.push(Rc::clone(&open)));
@@ -341,7 +342,11 @@ unsafe extern "C" fn x_write(
         return code;
     }
     open.remember(offset, bytes.len());
-    if open.file.write_all_at(bytes, offset).is_ok() { ffi::SQLITE_OK } else { ffi::SQLITE_IOERR_WRITE }
+    if open.file.write_all_at(bytes, offset).is_ok() {
+        ffi::SQLITE_OK
+    } else {
+        ffi::SQLITE_IOERR_WRITE
+    }
 }
 
 unsafe extern "C" fn x_truncate(file: *mut ffi::sqlite3_file, size: i64) -> c_int {
@@ -364,9 +369,11 @@ unsafe extern "C" fn x_sync(file: *mut ffi::sqlite3_file, _: c_int) -> c_int {
     }
     let ids = open.ids();
     let now = crate::world::with(|w| w.now());
-    with(|disk| ids.into_iter().for_each(|id| {
-        disk.durable.entry(id).or_insert(now);
-    }));
+    with(|disk| {
+        ids.into_iter().for_each(|id| {
+            disk.durable.entry(id).or_insert(now);
+        })
+    });
     open.undo.clear();
     ffi::SQLITE_OK
 }
@@ -411,14 +418,18 @@ unsafe extern "C" fn x_delete(_: *mut ffi::sqlite3_vfs, name: *const c_char, _: 
     let Ok(path) = path.to_str() else { return ffi::SQLITE_IOERR_DELETE };
     match std::fs::remove_file(path) {
         Ok(()) => ffi::SQLITE_OK,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => ffi::SQLITE_IOERR_DELETE_NOENT,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            ffi::SQLITE_IOERR_DELETE_NOENT
+        }
         Err(_) => ffi::SQLITE_IOERR_DELETE,
     }
 }
 
 unsafe extern "C" fn x_randomness(_: *mut ffi::sqlite3_vfs, len: c_int, out: *mut c_char) -> c_int {
     // SAFETY: `out` has room for `len` bytes. Salts of the log need not be secret, and are to be the same.
-    let out = unsafe { std::slice::from_raw_parts_mut(out.cast::<u8>(), usize::try_from(len).unwrap_or(0)) };
+    let out = unsafe {
+        std::slice::from_raw_parts_mut(out.cast::<u8>(), usize::try_from(len).unwrap_or(0))
+    };
     let mut chance = Chance::new(with(|disk| disk.operations));
     out.fill_with(|| u8::try_from(chance.bits() & 0xff).unwrap_or(0));
     len

@@ -85,7 +85,11 @@ impl Epochs {
         if same.peek().is_none() {
             return Judged::Invented;
         }
-        if same.any(|epoch| epoch.was_whole(quiet, ask, now)) { Judged::Whole } else { Judged::Early }
+        if same.any(|epoch| epoch.was_whole(quiet, ask, now)) {
+            Judged::Whole
+        } else {
+            Judged::Early
+        }
     }
 
     /// Whether this is the id of anything that ever was.

@@ -5,9 +5,18 @@
 //!     cargo run --release --example simulate -- --seeds 10000
 //!     cargo run --release --example simulate -- --seed 17        that one, with its history
 
-#![expect(dead_code, unused_imports, unreachable_pub, reason = "the product's sources hold more than is used here")]
+#![expect(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "the product's sources hold more than is used here"
+)]
 #![expect(missing_docs, reason = "the product's modules are documented where they live")]
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a simulation that is wrong should stop")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a simulation that is wrong should stop"
+)]
 
 #[path = "../../src/arrival/mod.rs"]
 mod arrival;

@@ -358,7 +358,9 @@ impl Stage {
                         wrong.push(format!("{name} got {id} {times} times, without any reason"));
                     }
                     if at.saturating_sub(stored) > PROMPT {
-                        wrong.push(format!("P6: {name} was well, and got {id} {at:?}; stored {stored:?}"));
+                        wrong.push(format!(
+                            "P6: {name} was well, and got {id} {at:?}; stored {stored:?}"
+                        ));
                     }
                 }
             }

@@ -9,33 +9,90 @@ use crate::{arrival::RelPath, disk::Trouble, receiver::Mood, seeded::Chance};
 #[derive(Clone, Debug)]
 pub(crate) enum Deed {
     /// A program opens a file under this number, and writes.
-    Open { slot: usize, volume: usize, path: RelPath, truncate: bool },
-    Write { slot: usize, bytes: u64 },
-    Close { slot: usize },
+    Open {
+        slot: usize,
+        volume: usize,
+        path: RelPath,
+        truncate: bool,
+    },
+    Write {
+        slot: usize,
+        bytes: u64,
+    },
+    Close {
+        slot: usize,
+    },
     /// A finished file comes from elsewhere on the same file system.
-    RenameIn { volume: usize, path: RelPath, size: u64, keeps_time: bool },
-    DirIn { volume: usize, path: RelPath, files: u64 },
-    Mkdir { volume: usize, path: RelPath },
-    Rename { volume: usize, from: RelPath, to: RelPath },
-    MoveOut { volume: usize, path: RelPath },
-    Remove { volume: usize, path: RelPath },
-    Link { volume: usize, from: RelPath, to: RelPath },
-    Chmod { volume: usize, path: RelPath },
-    SetTime { volume: usize, path: RelPath, micros: i64 },
-    Mood { endpoint: usize, mood: Mood },
+    RenameIn {
+        volume: usize,
+        path: RelPath,
+        size: u64,
+        keeps_time: bool,
+    },
+    DirIn {
+        volume: usize,
+        path: RelPath,
+        files: u64,
+    },
+    Mkdir {
+        volume: usize,
+        path: RelPath,
+    },
+    Rename {
+        volume: usize,
+        from: RelPath,
+        to: RelPath,
+    },
+    MoveOut {
+        volume: usize,
+        path: RelPath,
+    },
+    Remove {
+        volume: usize,
+        path: RelPath,
+    },
+    Link {
+        volume: usize,
+        from: RelPath,
+        to: RelPath,
+    },
+    Chmod {
+        volume: usize,
+        path: RelPath,
+    },
+    SetTime {
+        volume: usize,
+        path: RelPath,
+        micros: i64,
+    },
+    Mood {
+        endpoint: usize,
+        mood: Mood,
+    },
     QueueMax(usize),
     WatchesMax(usize),
     Stall(bool),
     Disk(Trouble),
     /// The process dies at the so manyth operation of its disk from now on.
-    DieIn { operations: u64, power: bool },
-    Kill { power: bool },
+    DieIn {
+        operations: u64,
+        power: bool,
+    },
+    Kill {
+        power: bool,
+    },
     Stop,
     LoseDatabase,
     Start,
     StepWall(i64),
-    Mount { volume: usize, mounted: bool },
-    Failing { volume: usize, failing: bool },
+    Mount {
+        volume: usize,
+        mounted: bool,
+    },
+    Failing {
+        volume: usize,
+        failing: bool,
+    },
     Rescan,
 }
 
@@ -76,8 +133,7 @@ impl Script {
         let kinds = [EXT4, EXT4, EXT4, EXT4, VFAT, UNKNOWN];
         let magics: Vec<u64> = (0..volumes).map(|_| *chance.pick(&kinds)).collect();
         let toml = toml(&mut chance, volumes, endpoints);
-        let mut author =
-            Author { chance, volumes, endpoints, length, slots: 0, deeds: Vec::new() };
+        let mut author = Author { chance, volumes, endpoints, length, slots: 0, deeds: Vec::new() };
         for _ in 0..author.chance.between(3, 40) {
             author.drop_something();
         }
@@ -139,7 +195,8 @@ impl Author {
     }
 
     fn file(&mut self) -> RelPath {
-        let name = *self.chance.pick(&["f0", "f1", "f2", "f3", "f4", "f5", "g.pdf", "x.part", ".h"]);
+        let name =
+            *self.chance.pick(&["f0", "f1", "f2", "f3", "f4", "f5", "g.pdf", "x.part", ".h"]);
         self.dir().join(name.as_bytes())
     }
 
@@ -167,8 +224,11 @@ impl Author {
                 self.add(at, Deed::Link { volume, from, to });
             }
             12 => {
-                let (from, to) =
-                    if self.chance.percent(50) { (self.file(), self.file()) } else { (self.dir(), self.new_dir_name()) };
+                let (from, to) = if self.chance.percent(50) {
+                    (self.file(), self.file())
+                } else {
+                    (self.dir(), self.new_dir_name())
+                };
                 if !from.is_root() {
                     self.add(at, Deed::Rename { volume, from, to });
                 }
@@ -177,7 +237,10 @@ impl Author {
             14 => {
                 let path = self.file();
                 self.add(at, Deed::Chmod { volume, path: path.clone() });
-                self.add(at + Duration::from_millis(1), Deed::SetTime { volume, path, micros: 1_000_000 });
+                self.add(
+                    at + Duration::from_millis(1),
+                    Deed::SetTime { volume, path, micros: 1_000_000 },
+                );
             }
             _ => self.burst(at, volume),
         }
@@ -185,7 +248,11 @@ impl Author {
 
     fn new_dir_name(&mut self) -> RelPath {
         let name = *self.chance.pick(&["a", "b", "n1", "n2"]);
-        if self.chance.percent(50) { RelPath::from_bytes(name.as_bytes()) } else { self.dir().join(name.as_bytes()) }
+        if self.chance.percent(50) {
+            RelPath::from_bytes(name.as_bytes())
+        } else {
+            self.dir().join(name.as_bytes())
+        }
     }
 
     /// Opens, writes in pieces, sometimes stalls, closes.
@@ -196,11 +263,19 @@ impl Author {
         self.add(at, Deed::Open { slot, volume, path, truncate });
         let mut at = at;
         for _ in 0..self.chance.between(0, 6) {
-            at += if self.chance.percent(15) { self.chance.millis(500, 9000) } else { self.chance.millis(0, 60) };
+            at += if self.chance.percent(15) {
+                self.chance.millis(500, 9000)
+            } else {
+                self.chance.millis(0, 60)
+            };
             let bytes = self.chance.between(1, 4000);
             self.add(at, Deed::Write { slot, bytes });
         }
-        at += if self.chance.percent(20) { self.chance.millis(500, 9000) } else { self.chance.millis(0, 20) };
+        at += if self.chance.percent(20) {
+            self.chance.millis(500, 9000)
+        } else {
+            self.chance.millis(0, 20)
+        };
         self.add(at, Deed::Close { slot });
     }
 
@@ -249,7 +324,7 @@ impl Author {
         match self.chance.between(0, 9) {
             0..=2 => Mood::Refuses(*self.chance.pick(&[500, 503, 502]), None),
             3 => Mood::Refuses(*self.chance.pick(&[429, 503]), Some(self.chance.between(0, 300))),
-            4 => Mood::Refuses(*self.chance.pick(&[400, 401, 404, 302]), None),
+            4 => Mood::Refuses(*self.chance.pick(&[400, 405, 404, 302]), None),
             5 => Mood::Silent,
             6 => Mood::Loses,
             _ => Mood::Down,

@@ -10,12 +10,12 @@ use std::{
 
 use crate::{
     arrival::{Kind, Name, RelPath, Sample, Stamp, Version, Witness},
-    seeded::Chance,
     clock,
     epochs::Epochs,
     filesystem::Policy,
     inotify::{Inotify, What},
     kernel::NotArmed,
+    seeded::Chance,
     stat::{DirId, Place},
 };
 
@@ -126,7 +126,17 @@ impl World {
         let epochs = Epochs::new(instance, watch);
         let path = path.to_path_buf();
         let (mounted, failing) = (true, false);
-        self.volumes.push(Volume { path, root, bare, outside, device, magic, mounted, failing, epochs });
+        self.volumes.push(Volume {
+            path,
+            root,
+            bare,
+            outside,
+            device,
+            magic,
+            mounted,
+            failing,
+            epochs,
+        });
     }
 
     fn new_node(&mut self, is_dir: bool) -> Ino {
@@ -246,7 +256,8 @@ impl World {
         let Some(children) = self.nodes.get(&ino).and_then(|node| node.children.as_ref()) else {
             return Ok(None); // removed meanwhile: it lists as empty
         };
-        let next = children.iter().find(|(name, _)| after.is_none_or(|after| name.as_slice() > after));
+        let next =
+            children.iter().find(|(name, _)| after.is_none_or(|after| name.as_slice() > after));
         Ok(next.map(|(name, ino)| {
             let is_dir = self.nodes.get(ino).is_some_and(|node| node.children.is_some());
             (name.clone(), if is_dir { Kind::Dir } else { Kind::File })
@@ -264,7 +275,12 @@ impl World {
         node.is_some_and(|node| node.writers > 0)
     }
 
-    pub(crate) fn arm(&mut self, instance: u64, dir: &RelPath, path: &Path) -> Result<(), NotArmed> {
+    pub(crate) fn arm(
+        &mut self,
+        instance: u64,
+        dir: &RelPath,
+        path: &Path,
+    ) -> Result<(), NotArmed> {
         match self.resolve(path) {
             Ok((_, ino)) => self.inotify.arm(instance, ino, dir),
             Err(error) if crate::stat::is_absence(&error) => Err(NotArmed::Missing),
@@ -427,7 +443,10 @@ impl World {
     pub(crate) fn rename(&mut self, volume: usize, from: &RelPath, to: &RelPath) {
         let Some(ino) = self.at(volume, from) else { return };
         let there = self.at(volume, to);
-        if from == to || to.is_within(from) || there.is_some_and(|t| self.is_dir(t) || self.is_dir(ino)) {
+        if from == to
+            || to.is_within(from)
+            || there.is_some_and(|t| self.is_dir(t) || self.is_dir(ino))
+        {
             return;
         }
         let (Some((dir, name)), Some((new_dir, new_name))) =
@@ -450,7 +469,8 @@ impl World {
 
     /// Moves an entry out of the watched tree.
     pub(crate) fn move_out(&mut self, volume: usize, rel: &RelPath) {
-        let (Some(ino), Some((dir, name))) = (self.at(volume, rel), self.place_in(volume, rel)) else {
+        let (Some(ino), Some((dir, name))) = (self.at(volume, rel), self.place_in(volume, rel))
+        else {
             return;
         };
         self.detach(dir, &name);
@@ -461,7 +481,8 @@ impl World {
     }
 
     pub(crate) fn link(&mut self, volume: usize, from: &RelPath, to: &RelPath) {
-        let (Some(ino), Some((dir, name))) = (self.at(volume, from), self.place_in(volume, to)) else {
+        let (Some(ino), Some((dir, name))) = (self.at(volume, from), self.place_in(volume, to))
+        else {
             return;
         };
         if self.is_dir(ino) || self.at(volume, to).is_some() {
@@ -474,7 +495,8 @@ impl World {
 
     /// Removes an entry, a directory with all that is in it.
     pub(crate) fn remove(&mut self, volume: usize, rel: &RelPath) {
-        let (Some(ino), Some((dir, name))) = (self.at(volume, rel), self.place_in(volume, rel)) else {
+        let (Some(ino), Some((dir, name))) = (self.at(volume, rel), self.place_in(volume, rel))
+        else {
             return;
         };
         let children = self.nodes.get(&ino).and_then(|node| node.children.clone());

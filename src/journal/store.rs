@@ -99,6 +99,9 @@ pub(crate) fn open(dir: &Path, known: bool, check: bool) -> Result<Connection, S
         quick_check(&connection)?;
     }
     migrate(&connection, version, known)?;
+    if !stopped_cleanly {
+        make_durable(&connection)?;
+    }
     sync_dir(dir)?;
     Ok(connection)
 }
@@ -119,6 +122,17 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
          PRAGMA trusted_schema = OFF;",
     )?;
     Ok(())
+}
+
+/// What stands in the log that was found may be in the page cache only: the process died, or a sync failed,
+/// between writing it and having it on the disk. A checkpoint syncs the log and writes it anew, into the
+/// database, and syncs that; before it nothing of it may be sent (P4). Where the database has no room to
+/// grow, the log alone is synced.
+fn make_durable(connection: &Connection) -> Result<(), StoreError> {
+    match make_room(connection) {
+        Ok(()) | Err(StoreError::Later(_)) => Ok(()),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Begins a transaction; [`finish`] ends it.
@@ -199,13 +213,14 @@ fn migrate(connection: &Connection, found: i64, known: bool) -> Result<(), Store
     if found > VERSION {
         return accept_newer(connection, found);
     }
-    let lost =
-        if found == 0 && known { "INSERT INTO meta (key, value) VALUES ('lost', 1);" } else { "" };
     if found == 0 {
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
     let done = usize::try_from(found).unwrap_or(0);
     for (at, script) in MIGRATIONS.iter().enumerate().skip(done) {
+        // With the very first commit, or a crash right after it would pass for a first start.
+        let is_lost = at == 0 && known;
+        let lost = if is_lost { "INSERT INTO meta (key, value) VALUES ('lost', 1);" } else { "" };
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE; {script} {lost}
              INSERT OR REPLACE INTO meta (key, value) VALUES ('min_reader', {MIN_READER});

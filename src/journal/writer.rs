@@ -10,11 +10,11 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
 use super::{
-    Closing,
+    Closing, Reply,
     configured::Configured,
     identity::{self, Lock},
     open::{Open, Opening},
-    question::Question,
+    question::{Question, answer},
     store::{self, StoreError},
     tables::Baseline,
 };
@@ -23,6 +23,9 @@ use crate::{
     clock,
     config::checked::{Config, Instance},
 };
+
+/// A question that is answered alone.
+type Change = (Box<Configured>, Reply<()>);
 
 /// Questions answered by one transaction.
 const GROUP_MAX: usize = 128;
@@ -75,12 +78,12 @@ impl Writer {
     pub(super) fn run(mut self, mut questions: mpsc::Receiver<Question>) -> Closing {
         self.reopen();
         while let Some(first) = questions.blocking_recv() {
-            let mut group = vec![first];
-            while group.len() < GROUP_MAX {
-                let Ok(next) = questions.try_recv() else { break };
-                group.push(next);
+            let (group, configure) = group(first, &mut questions);
+            let closing = self.answer(group);
+            if let Some((configured, reply)) = configure {
+                self.configure(*configured, reply);
             }
-            if self.answer(group).is_break() {
+            if closing.is_break() {
                 break;
             }
         }
@@ -100,6 +103,28 @@ impl Writer {
     /// Closes the database cleanly, if there is one.
     pub(crate) fn close(self) -> Closing {
         self.open.map(Open::close).unwrap_or_default()
+    }
+
+    /// Whatever becomes of it, no question is answered by the old set afterwards: a database that cannot
+    /// take the new one is closed, and takes it when it is opened again.
+    fn configure(&mut self, configured: Configured, reply: Reply<()>) {
+        let dir = self.configured.dir.clone();
+        let before = std::mem::replace(&mut self.configured, Configured { dir, ..configured });
+        let Some(open) = &mut self.open else { return };
+        if before == self.configured {
+            return answer(reply, ())(Ok(()));
+        }
+        match open.configure(&self.configured) {
+            Ok(()) => {
+                answer(reply, ())(Ok(()));
+                // What was parked may be due.
+                self.wake.send_modify(|turns| *turns += 1);
+            }
+            Err(failure) => {
+                self.recover(failure);
+                self.drop_open();
+            }
+        }
     }
 
     /// One transaction for everything that writes, then the answers, then the questions that only read:
@@ -246,4 +271,24 @@ impl Writer {
             self.recover(failure);
         }
     }
+}
+
+/// What is waiting, up to a change of the configuration: what was asked before it is answered before.
+fn group(
+    first: Question,
+    questions: &mut mpsc::Receiver<Question>,
+) -> (Vec<Question>, Option<Change>) {
+    let (mut group, mut next) = (Vec::new(), Some(first));
+    while let Some(question) = next.take() {
+        match question {
+            Question::Configure { configured, reply } => {
+                return (group, Some((configured, reply)));
+            }
+            question => group.push(question),
+        }
+        if group.len() < GROUP_MAX {
+            next = questions.try_recv().ok();
+        }
+    }
+    (group, None)
 }
