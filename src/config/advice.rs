@@ -80,6 +80,9 @@ fn fixed(wrong: &Wrong) -> &'static str {
             "a level (error, warn, info, debug, trace), or directives as in \"info,watchd::watch=debug\""
         }
         Wrong::SizeOrder => "`min_size` must not be more than `max_size`",
+        Wrong::Listen => {
+            "such as \"127.0.0.1:9464\", \"[::1]:9464\" or \"unix:/run/watchd/http.sock\""
+        }
         Wrong::Url(_) | Wrong::UrlFile { .. } => "such as \"https://example.net/hook\"",
         Wrong::TwoUrls => "keep one of `url` and `url_file`",
         Wrong::NoUrl => "add `url = \"https://...\"`, or `url_file` where the URL is a secret",

@@ -1,6 +1,11 @@
 //! The configuration as used: every value valid, every glob compiled. Only [`super::load`] makes one.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use crate::{
     arrival::{Name, RelPath},
@@ -21,6 +26,8 @@ pub struct Config {
     pub state: State,
     /// How long in-flight requests may take after SIGTERM.
     pub drain: Duration,
+    /// Where the pages are served.
+    pub listen: Option<Address>,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -215,8 +222,8 @@ impl SecretUrl {
     }
 }
 
-impl std::fmt::Display for SecretUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.0.scheme(), self.0.host_str().unwrap_or_default())?;
         if let Some(port) = self.0.port() {
             write!(f, ":{port}")?;
@@ -225,9 +232,9 @@ impl std::fmt::Display for SecretUrl {
     }
 }
 
-impl std::fmt::Debug for SecretUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -242,6 +249,24 @@ pub struct State {
     pub outbox_bytes_max: u64,
     /// Dead letters kept; the oldest go first.
     pub dead_events_max: u64,
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// At an address and port; port 0 is any that is free.
+    Tcp(SocketAddr),
+    /// At a unix socket, by its absolute path.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// What is logged, and how.

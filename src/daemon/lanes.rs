@@ -1,7 +1,5 @@
 //! The lanes: one task for each endpoint.
 
-use std::sync::Arc;
-
 use tokio::{sync::watch as latest, task::JoinSet};
 use tracing::info;
 
@@ -11,7 +9,7 @@ use crate::{
     deliver::{self, LaneSummary},
     journal::Journal,
     stop::Stop,
-    vitals::LaneVitals,
+    vitals::Board,
 };
 
 /// All of them, each under the name of its endpoint.
@@ -21,13 +19,17 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    pub(super) fn start(endpoints: Vec<checked::Endpoint>, journal: &Journal) -> Self {
+    pub(super) fn start(
+        endpoints: Vec<checked::Endpoint>,
+        journal: &Journal,
+        board: &Board,
+    ) -> Self {
         let mut tasks = JoinSet::new();
         let (stop, stopping) = latest::channel(Stop::Run);
         for endpoint in endpoints {
             let (name, outbox, stopping) =
                 (endpoint.name.clone(), journal.for_lane(), stopping.clone());
-            let vitals = Arc::new(LaneVitals::default());
+            let vitals = board.add_lane(&name);
             tasks.spawn(async move {
                 (name, deliver::run_lane(endpoint, outbox, vitals, stopping).await)
             });

@@ -5,7 +5,7 @@ mod lanes;
 mod root;
 mod signals;
 
-use std::{io, process::ExitCode, time::Duration};
+use std::{io, process::ExitCode, sync::Arc, time::Duration};
 
 use tokio::time::interval;
 use tracing::{error, info, warn};
@@ -19,7 +19,9 @@ use self::{
 use crate::{
     clock,
     config::checked::Config,
+    front::{self, Place, Service},
     journal::{self, Journal, Lock, NotLocked},
+    vitals::{Board, Phase},
 };
 
 /// How often the threads of the watches are asked whether they are stuck.
@@ -75,13 +77,20 @@ fn lock_and_serve(config: Config) -> Result<(), Fatal> {
 
 async fn serve(config: Config, lock: Option<Lock>) -> Result<(), Fatal> {
     let mut signals = Signals::take().map_err(starting("signal handling"))?;
-    let (journal, thread) = Journal::start(&config, lock).map_err(starting("the journal"))?;
-    let mut lanes = Lanes::start(config.endpoints, &journal);
+    let board = Arc::new(Board::new(clock::mono(), clock::wall()));
+    let _front = front::start(services(&config, &board), &board).map_err(starting("the front"))?;
+    let vitals = Arc::clone(&board.journal);
+    let (journal, thread) =
+        Journal::start(&config, lock, vitals).map_err(starting("the journal"))?;
+    let mut lanes = Lanes::start(config.endpoints, &journal, &board);
     let mut watches = Vec::new();
     for watch in config.watches {
-        watches.push(Root::start(watch, &journal).map_err(starting("a watch"))?);
+        watches.push(Root::start(watch, &journal, &board).map_err(starting("a watch"))?);
     }
-    follow(&mut signals, journal.clone(), &mut lanes, &mut watches).await?;
+    board.set_phase(Phase::Running);
+    follow(&mut signals, journal.clone(), &mut lanes, &mut watches, &board).await?;
+    board.set_phase(Phase::Draining);
+    board.daemon.wait_until(clock::mono() + config.drain);
     for root in &watches {
         root.stop();
     }
@@ -96,15 +105,23 @@ async fn serve(config: Config, lock: Option<Lock>) -> Result<(), Fatal> {
     Ok(())
 }
 
+/// Who may ask what, and where. Nothing to answer, no thread.
+fn services(config: &Config, board: &Arc<Board>) -> Vec<Service> {
+    let public = config.listen.clone().map(|at| Place::Own { at, mode: 0o660 });
+    public.map(|place| Service::public(place, board)).into_iter().collect()
+}
+
 /// Runs until asked to stop.
 async fn follow(
     signals: &mut Signals,
     mut journal: Journal,
     lanes: &mut Lanes,
     watches: &mut [Root],
+    board: &Board,
 ) -> Result<(), Fatal> {
     let mut look = interval(BEAT_CHECK);
     loop {
+        board.daemon.wait_until(clock::mono() + BEAT_CHECK);
         tokio::select! {
             _ = look.tick() => {
                 let now = clock::mono();

@@ -66,7 +66,7 @@ impl Bench {
         let watches = vec![name("w")];
         let state_dir = dir.path().to_path_buf();
         let configured = Configured { dir: state_dir, watches, endpoints, room, dead_max: 10 };
-        let db = store::open(dir.path(), false, true).unwrap();
+        let db = store::open(dir.path(), false, true).unwrap().db;
         configured.apply(&db, NOW, 0).unwrap();
         let tables = Tables::load(&db, seq_floor, HashMap::new()).unwrap();
         Self { dir, db, tables, room, later: Duration::ZERO }

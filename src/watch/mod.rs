@@ -36,7 +36,7 @@ use crate::{
     clock,
     config::checked,
     stat::{self, Place},
-    vitals::Beat,
+    vitals::{Sight, WatchVitals},
 };
 
 /// Hints that wait per watch, in bytes: about 25,000 short names.
@@ -55,8 +55,8 @@ pub struct Ports {
     pub reports: SyncSender<Report>,
     /// What was announced before.
     pub memory: Box<dyn Memory>,
-    /// Whether the thread is at work.
-    pub beat: Arc<Beat>,
+    /// What is said about this watch.
+    pub vitals: Arc<WatchVitals>,
 }
 
 /// A running watch.
@@ -103,7 +103,7 @@ enum Left {
 impl Stage {
     fn run(self) {
         let mut told = None;
-        self.ports.beat.begin(clock::mono());
+        self.ports.vitals.looks.look(clock::mono());
         loop {
             let place = match self.find() {
                 Ok(place) => place,
@@ -112,6 +112,7 @@ impl Stage {
                     if told.as_ref() != Some(&reason) {
                         warn!(watch = %self.config.name, path = %self.config.path.display(), %reason,
                             "suspended: looking for the directory until it is there");
+                        self.suspended(&reason);
                         told = Some(reason);
                     }
                     match self.wait(MISSING_CHECK) {
@@ -134,10 +135,16 @@ impl Stage {
 
     /// Waits for hints; anything but this is work.
     fn wait(&self, patience: Duration) -> Result<Batch, Closed> {
-        self.ports.beat.end();
+        let looks = &self.ports.vitals.looks;
+        looks.wait_until(clock::mono() + patience);
         let batch = self.inbox.take(patience);
-        self.ports.beat.begin(clock::mono());
+        looks.look(clock::mono());
         batch
+    }
+
+    fn suspended(&self, reason: &str) {
+        let (since, reason) = (clock::mono(), reason.to_owned());
+        self.ports.vitals.change(|looks| looks.sight = Sight::Suspended { since, reason });
     }
 
     /// What the configured path means now.
@@ -160,6 +167,7 @@ impl Stage {
             return Left::Stopped;
         }
         let mut root = Root::new(&self.config, place, &self.inbox, &self.ports);
+        self.ports.vitals.change(|looks| looks.sight = Sight::Watching);
         let mut next_check = clock::mono() + PLACE_CHECK;
         loop {
             let Ok(batch) = self.wait(patience(&root, next_check)) else { return Left::Stopped };
