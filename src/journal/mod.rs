@@ -5,10 +5,12 @@
 //! `retention` decide.
 
 mod arrivals;
+mod attempts;
 mod census;
 mod configured;
 mod entry;
 mod identity;
+pub mod look;
 mod open;
 mod outbox;
 mod question;
