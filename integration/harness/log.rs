@@ -22,6 +22,9 @@ pub(crate) mod said {
     /// The pages can be asked.
     pub(crate) const LISTENING: &str = "listening";
     pub(crate) const CANNOT_LISTEN: &str = "cannot listen";
+    /// A configuration that was read again is in force.
+    pub(crate) const RELOADED: &str = "the configuration was read again";
+    pub(crate) const REFUSED: &str = "the new configuration is refused";
     pub(crate) const STOPPING: &str = "stopping";
     pub(crate) const STOPPED: &str = "stopped";
 }

@@ -25,6 +25,7 @@ mod p6_independent;
 mod p7_stops_cleanly;
 mod p8_bounded;
 mod p9_it_says_how_it_is;
+mod reload;
 mod wire;
 
 use std::{

@@ -10,11 +10,11 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
 use super::{
-    Closing,
+    Closing, Reply,
     configured::Configured,
     identity::{self, Lock},
     open::{Open, Opening},
-    question::Question,
+    question::{Question, answer},
     store::{self, StoreError},
     tables::Baseline,
 };
@@ -24,6 +24,9 @@ use crate::{
     config::checked::{Config, Instance},
     vitals::JournalVitals,
 };
+
+/// A question that is answered alone.
+type Change = (Box<Configured>, Reply<()>);
 
 /// Questions answered by one transaction.
 const GROUP_MAX: usize = 128;
@@ -81,17 +84,16 @@ impl Writer {
         self.reopen();
         self.publish();
         while let Some(first) = self.next() {
-            let mut group = vec![first];
-            while group.len() < GROUP_MAX {
-                let Ok(next) = self.ports.questions.try_recv() else { break };
-                group.push(next);
-            }
+            let (group, configure) = self.group(first);
             if self.open.is_none() {
                 self.reopen();
             }
             let close = group.iter().any(|question| matches!(question, Question::Close));
             self.ports.vitals.beat.begin(clock::mono());
             self.serve(group);
+            if let Some((configured, reply)) = configure {
+                self.configure(*configured, reply);
+            }
             self.publish();
             if close {
                 break;
@@ -106,6 +108,45 @@ impl Writer {
         let question = self.ports.questions.blocking_recv();
         self.ports.vitals.beat.begin(clock::mono());
         question
+    }
+
+    /// What is waiting, up to a change of the configuration: what was asked before it is answered before.
+    fn group(&mut self, first: Question) -> (Vec<Question>, Option<Change>) {
+        let (mut group, mut next) = (Vec::new(), Some(first));
+        while let Some(question) = next.take() {
+            match question {
+                Question::Configure { configured, reply } => {
+                    return (group, Some((configured, reply)));
+                }
+                question => group.push(question),
+            }
+            if group.len() < GROUP_MAX {
+                next = self.ports.questions.try_recv().ok();
+            }
+        }
+        (group, None)
+    }
+
+    /// Whatever becomes of it, no question is answered by the old set afterwards: a database that cannot
+    /// take the new one is closed, and takes it when it is opened again.
+    fn configure(&mut self, configured: Configured, reply: Reply<()>) {
+        let dir = self.configured.dir.clone();
+        let before = std::mem::replace(&mut self.configured, Configured { dir, ..configured });
+        let Some(open) = &mut self.open else { return };
+        if before == self.configured {
+            return answer(reply, ())(Ok(()));
+        }
+        match open.configure(&self.configured) {
+            Ok(()) => {
+                answer(reply, ())(Ok(()));
+                // What was parked may be due.
+                self.ports.wake.send_modify(|turns| *turns += 1);
+            }
+            Err(failure) => {
+                self.recover(failure);
+                self.drop_open();
+            }
+        }
     }
 
     /// One transaction for everything that writes, then the answers, then the questions that only read:

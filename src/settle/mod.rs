@@ -31,6 +31,7 @@ use crate::{
     config::checked::Watch,
     filesystem::Policy,
     stat,
+    stop::Alive,
     vitals::{WatchVitals, Why},
 };
 
@@ -55,6 +56,8 @@ pub struct Ports {
     pub recorder: Box<dyn Recorder>,
     /// What is said about this watch.
     pub vitals: Arc<WatchVitals>,
+    /// Held until the thread ends.
+    pub alive: Alive,
 }
 
 /// Starts settling. The thread ends when the watch stage hangs up.

@@ -109,8 +109,8 @@ pub struct Reload {
     pub at: String,
     /// Whether it is used; the one before stays otherwise.
     pub accepted: bool,
-    /// Why it was refused.
-    pub reason: Option<String>,
+    /// What became of it, in one line.
+    pub message: String,
 }
 
 /// The journal.
@@ -215,8 +215,7 @@ impl Starts {
 
 impl Reload {
     fn of(reload: vitals::Reload) -> Self {
-        let at = timestamp(reload.at);
-        Self { at, accepted: reload.refused.is_none(), reason: reload.refused }
+        Self { at: timestamp(reload.at), accepted: reload.ok, message: reload.message }
     }
 }
 

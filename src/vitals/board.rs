@@ -33,13 +33,15 @@ impl Phase {
     }
 }
 
-/// How the configuration was last read again.
-#[derive(Clone, Debug)]
+/// How the last reading of the configuration ended, while the daemon ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reload {
+    /// Whether it is in force. If not, the one before it still is.
+    pub ok: bool,
     /// When.
     pub at: WallMs,
-    /// `None`: it is used. Otherwise why it was refused, in one line without secrets.
-    pub refused: Option<String>,
+    /// One line for a person, without secrets.
+    pub message: String,
 }
 
 /// A watch, by name.

@@ -105,8 +105,8 @@ impl Board {
         self.journal_not_ready(&mut reasons);
         self.watches_not_ready(&mut reasons);
         self.lanes_not_ready(&mut reasons);
-        if let Some(refused) = self.reload().and_then(|reload| reload.refused) {
-            reasons.add("reload", format!("the configuration in use is an older one: {refused}"));
+        if let Some(reload) = self.reload().filter(|reload| !reload.ok) {
+            reasons.add("reload", reload.message);
         }
         for (part, reason) in self.troubles() {
             reasons.add(part, reason);
@@ -172,12 +172,19 @@ mod tests {
     use std::{path::Path, time::Duration};
 
     use super::*;
-    use crate::clock::{self, WallMs};
+    use crate::{
+        clock::{self, WallMs},
+        vitals::Reload,
+    };
 
     const LONG: Duration = Duration::from_hours(1);
 
     fn name(text: &str) -> Name {
         Name::parse(text).unwrap()
+    }
+
+    fn reload(ok: bool) -> Reload {
+        Reload { ok, at: WallMs(0), message: "line 3".to_owned() }
     }
 
     fn stages(health: &Health) -> Vec<String> {
@@ -237,9 +244,9 @@ mod tests {
         lane.set_state(LaneState::Failing);
         assert_eq!(what(), ["endpoint l"]);
         lane.set_state(LaneState::Running);
-        board.reloaded(super::super::Reload { at: WallMs(0), refused: Some("line 3".into()) });
+        board.reloaded(reload(false));
         assert_eq!(what(), ["reload"]);
-        board.reloaded(super::super::Reload { at: WallMs(0), refused: None });
+        board.reloaded(reload(true));
         board.set_trouble("http", Some("in use".into()));
         assert_eq!(what(), ["http"]);
         board.set_trouble("http", None);

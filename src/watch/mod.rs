@@ -36,6 +36,7 @@ use crate::{
     config::checked,
     kernel::Hint,
     stat::{self, Place},
+    stop::Alive,
     vitals::{Sight, WatchVitals},
 };
 
@@ -57,6 +58,8 @@ pub struct Ports {
     pub memory: Box<dyn Memory>,
     /// What is said about this watch.
     pub vitals: Arc<WatchVitals>,
+    /// Held until the thread ends.
+    pub alive: Alive,
 }
 
 impl Ports {
