@@ -81,16 +81,11 @@ fn compare(file: &str, allowed: &[Difference]) {
 /// Store paths without the part that changes with what is in them.
 fn without_hashes(unit: &str) -> String {
     let mut parts = unit.split("/nix/store/");
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        text.push_str("/nix/store");
-        let hash = part.find('-').filter(|at| part[..*at].chars().all(char::is_alphanumeric));
-        match hash {
-            Some(at) => text.push_str(&format!("/…{}", &part[at..])),
-            None => text.push_str(&format!("/{part}")),
-        }
-    }
-    text
+    let before = parts.next().unwrap_or_default().to_owned();
+    parts.fold(before, |text, part| {
+        let name = part.split_once('-').map_or(part, |(_hash, name)| name);
+        text + "/nix/store/…-" + name
+    })
 }
 
 /// What systemd 252 says of the packaged units, and nothing else. A newer one says nothing.
