@@ -16,8 +16,8 @@ use tokio::{
 
 use crate::{
     arrival::{
-        Conclusion, DueBatch, FirstScan, Memory, Name, Outbox, Present, Recall, Recorded, Recorder, RelPath, Report, Scanned,
-        Settled, Unavailable, UrlPrint,
+        Conclusion, DueBatch, FirstScan, Memory, Name, Outbox, Present, Recall, Recorded, Recorder,
+        RelPath, Report, Scanned, Settled, Unavailable, UrlPrint,
     },
     clock,
     config::checked::{Config, Endpoint, Watch},
@@ -27,7 +27,7 @@ use crate::{
     receiver::Courier,
     settle,
     stop::{Life, Stop},
-    vitals::{Beat, LaneVitals},
+    vitals::{LaneVitals, WatchVitals},
     watch::{self, inbox::Inbox},
     world,
 };
@@ -134,11 +134,7 @@ impl Outbox for LaneOutbox {
         self.journal.due(to, held, limit).await
     }
 
-    async fn conclude(
-        &self,
-        to: &Name,
-        ends: Vec<(i64, Conclusion)>,
-    ) -> Result<(), Unavailable> {
+    async fn conclude(&self, to: &Name, ends: Vec<(i64, Conclusion)>) -> Result<(), Unavailable> {
         self.journal.conclude(to, ends).await
     }
 
@@ -180,7 +176,7 @@ fn a_moment() -> Duration {
 impl Daemon {
     pub(crate) fn start(config: &Config) -> Self {
         let lock = crate::journal::lock(&config.state.dir).ok();
-        let (journal, writer, questions) = Journal::parts(config, lock);
+        let (journal, writer, questions) = Journal::parts(config, lock, Arc::default());
         JOURNAL.with(|slot| *slot.borrow_mut() = Some(Running { writer, questions }));
         let mut daemon = Self {
             journal,
@@ -214,7 +210,9 @@ impl Daemon {
 
     fn start_lane(&mut self, endpoint: Endpoint) {
         // A word for each lane, and a bell: tokio wakes those who wait for one word in an order of its own.
-        let (stop, mut stopping) = latest::channel(Stop::Run);
+        let (stop, told) = latest::channel(Stop::Run);
+        let (reopen, asked) = latest::channel(0);
+        let mut orders = deliver::Orders { stop: told, reopen: asked };
         let bell = Rc::new(Notify::new());
         let outbox = LaneOutbox { journal: self.journal.for_lane(), bell: Rc::clone(&bell) };
         self.stops.push(stop);
@@ -230,7 +228,8 @@ impl Daemon {
             let vitals = Arc::<LaneVitals>::default();
             let endpoint = Arc::new(endpoint);
             let reopening = Reopening::new(&endpoint, Arc::new(move |_| Ok(opened.clone())));
-            deliver::deliver(&endpoint, (again, reopening), &outbox, &vitals, &mut stopping).await;
+            deliver::deliver(&endpoint, (again, reopening), &outbox, &vitals, &mut orders).await;
+            drop(reopen);
         }));
     }
 
@@ -242,12 +241,14 @@ impl Daemon {
         let (bell, settling) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
         self.inboxes.push(Arc::clone(&inbox));
         self.bells.push(Rc::clone(&bell));
-        let (looks, probes) = (Arc::<Beat>::default(), Arc::<Beat>::default());
+        let vitals = Arc::new(WatchVitals::new(&config.path));
         let recorder = Box::new(view.clone());
-        let stage =
-            settle::Stage::new(config.clone(), settle::Ports { reports, recorder, beat: probes, alive: alive.clone() });
+        let stage = settle::Stage::new(
+            config.clone(),
+            settle::Ports { reports, recorder, vitals: Arc::clone(&vitals), alive: alive.clone() },
+        );
         self.others.push(tokio::task::spawn_local(settle_files(stage, Rc::clone(&settling))));
-        let ports = watch::Ports { reports: send, memory: Box::new(view), beat: looks, alive };
+        let ports = watch::Ports { reports: send, memory: Box::new(view), vitals, alive };
         self.others.push(tokio::task::spawn_local(follow(config, ports, inbox, bell, settling)));
     }
 

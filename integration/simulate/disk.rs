@@ -18,6 +18,7 @@ use std::{
 };
 
 use rusqlite::ffi;
+use tokio::sync::Notify;
 
 use crate::{arrival::EventId, seeded::Chance};
 
@@ -44,6 +45,7 @@ struct Disk {
     operations: u64,
     dies_at: Option<u64>,
     dead: bool,
+    death: Rc<Notify>,
     /// Events that are on stable storage.
     durable: BTreeMap<EventId, Duration>,
 }
@@ -90,8 +92,9 @@ pub(crate) fn is_dead() -> bool {
     with(|disk| disk.dead)
 }
 
-pub(crate) fn operations() -> u64 {
-    with(|disk| disk.operations)
+/// Rung when the process dies at an operation of its disk.
+pub(crate) fn death() -> Rc<Notify> {
+    with(|disk| Rc::clone(&disk.death))
 }
 
 pub(crate) fn is_durable(event: EventId) -> bool {
@@ -193,7 +196,11 @@ fn memchr<'a>(text: &'a [u8], pattern: &'a [u8]) -> impl Iterator<Item = usize> 
 fn operate(fails: fn(Trouble) -> Option<c_int>) -> Option<c_int> {
     with(|disk| {
         disk.operations += 1;
-        disk.dead |= disk.dies_at.is_some_and(|at| disk.operations >= at);
+        if disk.dies_at.is_some_and(|at| disk.operations >= at) {
+            disk.dies_at = None;
+            disk.dead = true;
+            disk.death.notify_one();
+        }
         if disk.dead { Some(ffi::SQLITE_IOERR) } else { fails(disk.trouble) }
     })
 }

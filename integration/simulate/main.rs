@@ -11,7 +11,6 @@
     unreachable_pub,
     reason = "the product's sources hold more than is used here"
 )]
-#![expect(missing_docs, reason = "the product's modules are documented where they live")]
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -50,7 +49,7 @@ mod settle;
 mod stat;
 #[path = "../../src/stop.rs"]
 mod stop;
-#[path = "../../src/vitals.rs"]
+#[path = "../../src/vitals/mod.rs"]
 mod vitals;
 #[path = "../../src/watch/mod.rs"]
 mod watch;

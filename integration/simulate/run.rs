@@ -123,16 +123,19 @@ impl Stage {
 
     /// Lets time pass, and notices when the process dies meanwhile.
     async fn wait_until(&mut self, until: Instant) {
-        const LOOK: Duration = Duration::from_millis(20);
+        let death = disk::death();
         loop {
             if self.daemon.is_some() && disk::is_dead() {
                 self.died("at an operation of its disk").await;
             }
-            let now = Instant::now();
-            if now >= until {
+            if Instant::now() >= until {
                 return;
             }
-            sleep_until(until.min(now + LOOK)).await;
+            tokio::select! {
+                biased;
+                () = death.notified() => {}
+                () = sleep_until(until) => {}
+            }
         }
     }
 

@@ -166,9 +166,12 @@ fn toml(chance: &mut Chance, volumes: usize, endpoints: usize) -> String {
     }
     for endpoint in 0..endpoints {
         let concurrency = chance.between(1, 6);
+        // Few attempts make dead letters; many try what lasts for hours.
+        let tries =
+            if chance.percent(25) { "attempts = 3\nretry_delays = [\"1s\", \"5s\"]\n" } else { "" };
         let _infallible = write!(
             toml,
-            "[endpoint.e{endpoint}]\nurl = \"http://127.0.0.1:1/\"\nconcurrency = {concurrency}\n"
+            "[endpoint.e{endpoint}]\nurl = \"http://127.0.0.1:1/\"\nconcurrency = {concurrency}\n{tries}"
         );
     }
     let outbox = if chance.percent(15) { chance.between(4, 30) } else { 100_000 };
@@ -337,7 +340,9 @@ impl Author {
         let endpoint = usize::try_from(self.chance.between(0, most)).unwrap_or(0);
         let (at, mood) = (self.some_time(), self.mood());
         self.add(at, Deed::Mood { endpoint, mood });
-        let end = at + self.chance.millis(100, 30_000);
+        // Hours are enough for retries at their widest, and for dead letters.
+        let longest = *self.chance.pick(&[3_000, 30_000, 300_000, 20_000_000]);
+        let end = at + self.chance.millis(100, longest);
         self.add(end, Deed::Mood { endpoint, mood: Mood::Takes });
     }
 

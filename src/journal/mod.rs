@@ -6,6 +6,7 @@
 
 mod arrivals;
 mod attempts;
+mod census;
 mod configured;
 mod entry;
 mod identity;
@@ -39,7 +40,9 @@ use crate::{
         Conclusion, DueBatch, FirstScan, Memory, Name, Outbox, Present, Recall, Recorded, Recorder,
         RelPath, Scanned, Settled, Unavailable, UrlPrint,
     },
+    clock,
     config::checked::{self, Config},
+    vitals::{Beat, JournalVitals},
 };
 
 /// Questions that wait for the writer. Each asker has one under way, or waits to ask.
@@ -66,8 +69,12 @@ impl Journal {
     /// Starts the writer. The database is opened on its thread: a directory that cannot be used now is
     /// tried again, and until then every answer is [`Unavailable`]. `lock` is held until the thread ends;
     /// without one, it is taken as soon as the directory allows.
-    pub fn start(config: &Config, lock: Option<Lock>) -> io::Result<(Self, JoinHandle<Closing>)> {
-        let (journal, writer, questions) = Self::parts(config, lock);
+    pub fn start(
+        config: &Config,
+        lock: Option<Lock>,
+        vitals: Arc<JournalVitals>,
+    ) -> io::Result<(Self, JoinHandle<Closing>)> {
+        let (journal, writer, questions) = Self::parts(config, lock, vitals);
         let thread = std::thread::Builder::new().name("journal".into());
         Ok((journal, thread.spawn(move || writer.run(questions))?))
     }
@@ -76,17 +83,20 @@ impl Journal {
     pub(crate) fn parts(
         config: &Config,
         lock: Option<Lock>,
+        vitals: Arc<JournalVitals>,
     ) -> (Self, Writer, mpsc::Receiver<Question>) {
         let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
         let (wake, woken) = watch::channel(0);
         let (lose, losses) = watch::channel(0);
-        let writer = Writer::new(config, lock, wake, lose);
+        let writer = Writer::new(config, lock, writer::Ports { wake, lose, vitals });
         (Self { questions, woken, losses }, writer, asked)
     }
 
-    /// The view of one watch.
-    pub fn for_watch(&self, watch: &checked::Watch) -> WatchView {
-        WatchView { questions: self.questions.clone(), source: Arc::new(Source::of(watch)) }
+    /// The view of one thread of a watch. While it waits for an answer its beat waits, too: what takes long
+    /// then is the journal's.
+    pub fn for_watch(&self, watch: &checked::Watch, beat: &Arc<Beat>) -> WatchView {
+        let (questions, beat) = (self.questions.clone(), Arc::clone(beat));
+        WatchView { questions, source: Arc::new(Source::of(watch)), beat }
     }
 
     /// The view of one lane.
@@ -130,9 +140,16 @@ type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
 pub struct WatchView {
     questions: mpsc::Sender<Question>,
     source: Arc<Source>,
+    beat: Arc<Beat>,
 }
 
 impl WatchView {
+    /// The same view for another thread of the watch.
+    #[must_use]
+    pub fn with_beat(&self, beat: &Arc<Beat>) -> Self {
+        Self { beat: Arc::clone(beat), ..self.clone() }
+    }
+
     /// Whatever this view asks for from now on is refused.
     pub fn retire(&self) {
         self.source.retired.store(true, Ordering::Release);
@@ -144,8 +161,14 @@ impl WatchView {
     ) -> Result<T, Unavailable> {
         let (reply, answer) = oneshot::channel();
         let question = question(Arc::clone(&self.source), reply);
-        self.questions.blocking_send(question).map_err(|_| Unavailable)?;
-        answer.blocking_recv().map_err(|_| Unavailable)?
+        let before = self.beat.wait_for_another();
+        let sent = self.questions.blocking_send(question);
+        let answer = sent.map_or(Err(Unavailable), |()| match answer.blocking_recv() {
+            Ok(answer) => answer,
+            Err(_) => Err(Unavailable),
+        });
+        self.beat.resume(before, clock::mono());
+        answer
     }
 }
 
