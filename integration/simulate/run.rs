@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
     sync::{
         Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -388,13 +388,19 @@ struct Asked {
     first: u64,
     count: u64,
     replay: bool,
+    /// Stop at the first violation.
+    first_only: bool,
     threads: usize,
 }
 
 fn asked() -> Option<Asked> {
-    let mut asked = Asked { first: 1, count: 1000, replay: false, threads: 2 };
+    let mut asked = Asked { first: 1, count: 1000, replay: false, first_only: false, threads: 2 };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
+        if word == "--first" {
+            asked.first_only = true;
+            continue;
+        }
         let number = words.next()?.parse().ok()?;
         match word.as_str() {
             "--seeds" => asked.count = number,
@@ -410,19 +416,23 @@ fn asked() -> Option<Asked> {
 /// 0: no violation; 1: some; 2: usage.
 pub(crate) fn main() -> ExitCode {
     let Some(asked) = asked() else {
-        eprintln!("usage: simulate [--seeds COUNT] [--from FIRST] [--threads N] | --seed SEED");
+        eprintln!(
+            "usage: simulate [--seeds COUNT] [--from FIRST] [--threads N] [--first] | --seed SEED"
+        );
         return ExitCode::from(2);
     };
     let (next, all) = (AtomicU64::new(asked.first), Mutex::new(Vec::new()));
+    let enough = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..asked.threads {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Relaxed);
-                    if seed >= asked.first + asked.count {
+                    if seed >= asked.first + asked.count || enough.load(Relaxed) {
                         return;
                     }
                     let outcome = play(seed, asked.replay);
+                    enough.fetch_or(asked.first_only && !outcome.violations.is_empty(), Relaxed);
                     all.lock().expect("no thread panics with it").push((seed, outcome));
                 }
             });

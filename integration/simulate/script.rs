@@ -120,6 +120,8 @@ struct Author {
     endpoints: usize,
     length: Duration,
     slots: usize,
+    /// Every loss is made good by a scan of its own; without the safety scan that must be enough.
+    rescans: bool,
     deeds: Vec<(Duration, Deed)>,
 }
 
@@ -132,8 +134,10 @@ impl Script {
         let calm = chance.percent(15);
         let kinds = [EXT4, EXT4, EXT4, EXT4, VFAT, UNKNOWN];
         let magics: Vec<u64> = (0..volumes).map(|_| *chance.pick(&kinds)).collect();
-        let toml = toml(&mut chance, volumes, endpoints);
-        let mut author = Author { chance, volumes, endpoints, length, slots: 0, deeds: Vec::new() };
+        let rescans = chance.percent(50);
+        let toml = toml(&mut chance, volumes, endpoints, rescans);
+        let mut author =
+            Author { chance, volumes, endpoints, length, slots: 0, rescans, deeds: Vec::new() };
         for _ in 0..author.chance.between(3, 40) {
             author.drop_something();
         }
@@ -151,16 +155,17 @@ impl Script {
     }
 }
 
-fn toml(chance: &mut Chance, volumes: usize, endpoints: usize) -> String {
+fn toml(chance: &mut Chance, volumes: usize, endpoints: usize, rescans: bool) -> String {
     use std::fmt::Write as _;
     let mut toml = "instance = \"simulated\"\n".to_owned();
+    let rescan = if rescans { "10m" } else { "300h" };
     let quiet = chance.pick(&["200ms", "1s", "2s"]);
     for volume in 0..volumes {
         let first = usize::try_from(chance.between(0, endpoints as u64)).unwrap_or(0);
         let to: Vec<String> = (first..endpoints).map(|e| format!("\"e{e}\"")).collect();
         let _infallible = write!(
             toml,
-            "[watch.w{volume}]\npath = \"/w{volume}\"\nendpoints = [{}]\nquiet = \"{quiet}\"\npoll_interval = \"1s\"\n",
+            "[watch.w{volume}]\npath = \"/w{volume}\"\nendpoints = [{}]\nquiet = \"{quiet}\"\npoll_interval = \"1s\"\nrescan_interval = \"{rescan}\"\n",
             to.join(", ")
         );
     }
@@ -396,7 +401,8 @@ impl Author {
                 self.add(at, Deed::Mount { volume, mounted: false });
                 self.add(end, Deed::Mount { volume, mounted: true });
             }
-            17 => {
+            // What cannot be looked at comes back with the next scan.
+            17 if self.rescans => {
                 self.add(at, Deed::Failing { volume, failing: true });
                 self.add(end, Deed::Failing { volume, failing: false });
             }
