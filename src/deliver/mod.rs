@@ -5,17 +5,21 @@
 
 mod attempt;
 pub mod breaker;
+pub mod bucket;
 mod clerk;
+pub mod cloud_events;
 pub mod excerpt;
 pub mod lane;
 mod open;
 pub mod pace;
+pub mod ramp;
 mod reading;
 pub mod request;
 pub mod retry_after;
 pub mod schedule;
 pub mod signature;
 mod story;
+pub mod trace;
 pub mod verdict;
 mod worker;
 
