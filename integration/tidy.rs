@@ -20,6 +20,8 @@ const PURE: &[&str] = &[
     "watch/schedule",
     "settle/tracker",
     "settle/unclear",
+    "settle/aside",
+    "vitals/health",
     "journal/entry",
     "journal/retention",
     "deliver/schedule",
@@ -55,6 +57,7 @@ const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     // Not `rustls::crypto::ring`, which is part of TLS.
     ("use ring", &["secret", "deliver/signature"]),
     ("libc", &["lease"]),
+    ("hyper_util", &["front"]),
 ];
 
 struct Source {
