@@ -30,6 +30,7 @@ const PURE: &[&str] = &[
     "deliver/lane",
     "deliver/breaker",
     "deliver/pace",
+    "notice/desk",
 ];
 const IMPURE: &[&str] = &[
     "tokio::",

@@ -31,6 +31,7 @@ pub mod journal;
 pub(crate) mod kernel;
 pub(crate) mod lease;
 pub mod logging;
+pub mod notice;
 pub mod secret;
 pub mod settle;
 pub mod stat;

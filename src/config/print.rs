@@ -41,6 +41,8 @@ pub(super) fn toml(config: &Config, typed: &Settings) -> String {
     page.key("dead_max_events", config.state.dead_events_max);
     page.table("shutdown");
     page.period("drain", config.drain);
+    page.table("operations");
+    page.key("endpoint", Text(config.operations.as_ref().map_or("none", Name::as_str)));
     page.table("log");
     page.key("level", Text(&config.log.filter));
     page.key("format", Text(log_format(config.log.format)));

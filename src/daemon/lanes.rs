@@ -9,11 +9,11 @@ use tokio::{
 };
 use tracing::{info, warn};
 
+use super::parts::Links;
 use crate::{
     arrival::Name,
     config::checked,
     deliver::{self, LaneSummary, Orders},
-    journal::Journal,
     stop::{Life, Stop},
     vitals::LaneVitals,
 };
@@ -40,8 +40,9 @@ struct Lane {
 
 impl Lanes {
     /// Starts delivering to `endpoint`.
-    pub(super) fn start(&mut self, endpoint: checked::Endpoint, journal: &Journal) {
-        let (name, outbox) = (endpoint.name.clone(), journal.for_lane());
+    pub(super) fn start(&mut self, endpoint: checked::Endpoint, links: &Links) {
+        let (name, outbox) = (endpoint.name.clone(), links.journal.for_lane());
+        let notices = links.notices.clone();
         let (stop, stopping) = latest::channel(Stop::Run);
         let (reopen, reopening) = latest::channel(0);
         let orders = Orders { stop: stopping, reopen: reopening };
@@ -50,7 +51,7 @@ impl Lanes {
         let own = name.clone();
         let task = self.tasks.spawn(async move {
             let _alive = alive;
-            (own, deliver::run_lane(endpoint, outbox, vitals, orders).await)
+            (own, deliver::run_lane(endpoint, outbox, vitals, notices, orders).await)
         });
         self.running.insert(name, Lane { stop, reopen, life, task });
     }

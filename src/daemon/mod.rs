@@ -2,6 +2,7 @@
 
 mod drain;
 mod lanes;
+mod notices;
 mod parts;
 mod plan;
 mod reload;
@@ -15,7 +16,7 @@ use tracing::{error, info, warn};
 
 use self::{
     drain::shut_down,
-    parts::{NotApplied, Parts},
+    parts::{Links, NotApplied, Parts},
     reload::Reloader,
     signals::{Asked, Signals},
 };
@@ -24,6 +25,7 @@ use crate::{
     config::{Sources, checked::Config},
     journal::{self, Journal, Lock, NotLocked},
     logging::Filter,
+    notice::Notices,
     vitals::Reloads,
 };
 
@@ -85,11 +87,14 @@ fn lock_and_serve(config: Config, reloader: &Reloader) -> Result<(), Fatal> {
 async fn serve(config: Config, lock: Option<Lock>, reloader: &Reloader) -> Result<(), Fatal> {
     let mut signals = Signals::take().map_err(starting("signal handling"))?;
     let (journal, thread) = Journal::start(&config, lock).map_err(starting("the journal"))?;
-    let mut parts = Parts::start(config, journal).map_err(starting("a watch"))?;
+    let links = Links { journal, notices: Notices::default() };
+    // Ends with the runtime: what it has not handed over by then is no event.
+    let _carries = tokio::spawn(notices::carry(links.notices.clone(), links.journal.clone()));
+    let mut parts = Parts::start(config, links).map_err(starting("a watch"))?;
     follow(&mut signals, &mut parts, reloader).await?;
     parts.roots.stop_all();
     tokio::select! {
-        () = shut_down(&parts.journal, thread, parts.lanes, parts.config.drain) => {}
+        () = shut_down(&parts.links.journal, thread, parts.lanes, parts.config.drain) => {}
         // What is not delivered is in the journal.
         () = signals.stop_again() => {
             warn!("asked again: ending at once");
@@ -106,7 +111,7 @@ async fn follow(
     reloader: &Reloader,
 ) -> Result<(), Fatal> {
     let mut look = interval(BEAT_CHECK);
-    let mut journal = parts.journal.clone();
+    let mut journal = parts.links.journal.clone();
     loop {
         let asked = tokio::select! {
             asked = signals.next() => asked,

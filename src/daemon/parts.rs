@@ -13,16 +13,24 @@ use super::{
 use crate::{
     config::checked::{self, Config},
     journal::Journal,
+    notice::Notices,
 };
 
 /// How long the journal is waited for before new parts start. They ask it behind the new configuration,
 /// however long it takes.
 const CONFIGURE_LIMIT: Duration = Duration::from_secs(10);
 
+/// What every part is connected with.
+#[derive(Clone)]
+pub(super) struct Links {
+    pub(super) journal: Journal,
+    pub(super) notices: Notices,
+}
+
 /// What runs, and by which configuration.
 pub(super) struct Parts {
     pub(super) config: Config,
-    pub(super) journal: Journal,
+    pub(super) links: Links,
     pub(super) lanes: Lanes,
     pub(super) roots: Roots,
 }
@@ -47,15 +55,15 @@ pub(super) struct Applied {
 
 impl Parts {
     /// Starts everything that `config` names. The journal is told already.
-    pub(super) fn start(config: Config, journal: Journal) -> io::Result<Self> {
+    pub(super) fn start(config: Config, links: Links) -> io::Result<Self> {
         let (mut lanes, mut roots) = (Lanes::default(), Roots::default());
         for endpoint in config.endpoints.clone() {
-            lanes.start(endpoint, &journal);
+            lanes.start(endpoint, &links);
         }
         for watch in config.watches.clone() {
-            roots.start(watch, &journal)?;
+            roots.start(watch, &links)?;
         }
-        Ok(Self { config, journal, lanes, roots })
+        Ok(Self { config, links, lanes, roots })
     }
 
     /// Goes over to `new`. What is the same in both is left alone; what is changed or gone ends first, then
@@ -85,7 +93,7 @@ impl Parts {
     }
 
     async fn tell_journal(&self) {
-        match timeout(CONFIGURE_LIMIT, self.journal.configure(&self.config)).await {
+        match timeout(CONFIGURE_LIMIT, self.links.journal.configure(&self.config)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => {
                 info!("the journal takes the new configuration over as soon as it can be used");
@@ -102,10 +110,10 @@ impl Parts {
         self.lanes.reopen();
         self.roots.rescan();
         for endpoint in endpoints {
-            self.lanes.start(endpoint, &self.journal);
+            self.lanes.start(endpoint, &self.links);
         }
         for watch in watches {
-            self.roots.start(watch, &self.journal)?;
+            self.roots.start(watch, &self.links)?;
         }
         Ok(())
     }

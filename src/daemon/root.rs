@@ -10,14 +10,9 @@ use std::{
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::parts::Links;
 use crate::{
-    arrival::Name,
-    config::checked,
-    journal::{Journal, WatchView},
-    settle,
-    stop::Life,
-    vitals::Beat,
-    watch,
+    arrival::Name, config::checked, journal::WatchView, settle, stop::Life, vitals::Beat, watch,
 };
 
 /// Reports that wait between the watching and the settling thread of a root, of up to 512 sightings each.
@@ -43,8 +38,8 @@ pub(super) struct Roots {
 
 impl Roots {
     /// Starts watching `config`; the root itself need not exist.
-    pub(super) fn start(&mut self, config: checked::Watch, journal: &Journal) -> io::Result<()> {
-        self.running.insert(config.name.clone(), Root::start(config, journal)?);
+    pub(super) fn start(&mut self, config: checked::Watch, links: &Links) -> io::Result<()> {
+        self.running.insert(config.name.clone(), Root::start(config, links)?);
         Ok(())
     }
 
@@ -112,17 +107,19 @@ struct Root {
 
 impl Root {
     /// Starts both, with the bounded channel between them.
-    fn start(config: checked::Watch, journal: &Journal) -> io::Result<Self> {
-        let (name, view) = (config.name.clone(), journal.for_watch(&config));
+    fn start(config: checked::Watch, links: &Links) -> io::Result<Self> {
+        let (name, view) = (config.name.clone(), links.journal.for_watch(&config));
         let (send, reports) = sync_channel(REPORTS_MAX);
         let beats = [Arc::new(Beat::default()), Arc::new(Beat::default())];
         let [looks, beat] = beats.clone();
         let (alive, life) = Life::begin();
         let recorder = Box::new(view.clone());
-        let ports = settle::Ports { reports, recorder, beat, alive: alive.clone() };
+        let notices = links.notices.clone();
+        let ports = settle::Ports { reports, recorder, beat, alive: alive.clone(), notices };
         settle::start(config.clone(), ports)?;
         let memory = Box::new(view.clone());
-        let ports = watch::Ports { reports: send, memory, beat: looks, alive };
+        let notices = links.notices.clone();
+        let ports = watch::Ports { reports: send, memory, beat: looks, alive, notices };
         let watch = watch::start(config, ports)?;
         Ok(Self { name, watch, view, life, beats, hangs: false })
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::{
     LaneSummary,
@@ -28,6 +28,7 @@ use crate::{
     clock::{self, WallMs},
     config::checked::Endpoint,
     http::{Bytes, Reply},
+    notice::Notices,
     stop::Stop,
     vitals::{LaneState, LaneVitals},
 };
@@ -44,6 +45,7 @@ pub(super) struct Worker<C> {
     endpoint: Name,
     opened: Opened<C>,
     vitals: Arc<LaneVitals>,
+    notices: Notices,
     lane: Lane,
     pub(super) tasks: JoinSet<Task>,
     stop: Stop,
@@ -62,12 +64,18 @@ pub(super) struct Worker<C> {
 }
 
 impl<C: Courier> Worker<C> {
-    pub(super) fn new(endpoint: &Endpoint, opened: Opened<C>, vitals: Arc<LaneVitals>) -> Self {
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        opened: Opened<C>,
+        vitals: Arc<LaneVitals>,
+        notices: Notices,
+    ) -> Self {
         let schedule = Schedule::new(&endpoint.retry_delays, endpoint.attempts);
         let now = clock::mono();
         Self {
             endpoint: endpoint.name.clone(),
             vitals,
+            notices,
             lane: Lane::new(endpoint.concurrency, schedule, now),
             tasks: JoinSet::new(),
             stop: Stop::Run,
@@ -223,6 +231,7 @@ impl<C: Courier> Worker<C> {
         }
         self.count(ended.conclusion.as_ref());
         story::tell(&self.endpoint, &ended, &outcome.refusal, duration);
+        story::notify(&self.notices, &self.endpoint, &ended, &outcome.refusal);
         let change = ended.change.and_then(|change| self.changed(change));
         // A release goes to the journal before this: it must not undo the delay of this event.
         if let Some(conclusion) = ended.conclusion {
@@ -301,7 +310,7 @@ impl<C: Courier> Worker<C> {
             return;
         }
         if self.lane.is_parked() {
-            info!(endpoint = %self.endpoint, "endpoint resumed");
+            story::resumed(&self.notices, &self.endpoint);
             self.lane.resume(now);
         }
         self.parking = Parking::Open;

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension};
 use tracing::{debug, warn};
 
 use super::{
-    Closing,
+    Beginning, Closing,
     arrivals::{Arrivals, Origin, Source},
     configured::Configured,
     identity,
@@ -20,6 +20,7 @@ use crate::{
     arrival::{Conclusion, Name, Recorded, Settled},
     clock::{self, StepWatch},
     config::checked::Instance,
+    notice::Told,
     stat,
 };
 
@@ -35,6 +36,8 @@ pub(super) struct Open {
     retention: RetentionClock,
     next_retention: Instant,
     steps: StepWatch,
+    /// How the run before this one ended.
+    pub(super) beginning: Beginning,
 }
 
 /// How a database is opened.
@@ -60,6 +63,7 @@ impl Open {
         let sql = "SELECT value FROM meta WHERE key = 'retention_ms'";
         let now_ms = db.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(0);
         let (mono, wall) = (clock::mono(), clock::wall());
+        let after_crash = store::mark_open(&db)?;
         store::begin(&db)?;
         if store::finish(&db, configured.apply(&db, wall, now_ms))? {
             warn!(path = %dir.display(),
@@ -75,6 +79,7 @@ impl Open {
             retention: RetentionClock { now_ms, read_at: wall },
             next_retention: mono,
             steps: StepWatch::new(mono, wall),
+            beginning: Beginning { after_crash },
         })
     }
 
@@ -96,6 +101,9 @@ impl Open {
     /// Closes cleanly, so that the next start need not check the file.
     pub(super) fn close(self) -> Closing {
         let closing = Closing { waiting: self.tables.events, dead: self.tables.dead };
+        if let Err(error) = store::mark_closed(&self.db) {
+            warn!(%error, "cannot note that this was a clean end");
+        }
         if let Err((_, error)) = self.db.close() {
             warn!(%error, "the journal was not closed cleanly; it is checked at the next start");
         }
@@ -178,6 +186,10 @@ impl Open {
                 news = true;
                 answer(reply, self.deliveries().release(&endpoint)?)
             }
+            Question::Notice { told, reply } => {
+                news = !refuses && self.notify(&told)?;
+                answer(reply, ())
+            }
             Question::Park { endpoint, url, reply } => {
                 answer(reply, self.deliveries().park(&endpoint, url)?)
             }
@@ -227,6 +239,12 @@ impl Open {
         Ok(news)
     }
 
+    fn notify(&mut self, told: &Told) -> Result<bool, StoreError> {
+        let Some(to) = &self.configured.operations else { return Ok(false) };
+        let mut deliveries = Deliveries { db: &self.db, tables: &mut self.tables };
+        deliveries.notify(to, told, &self.origin, clock::wall_micros())
+    }
+
     /// New events leave the last of the disk alone: what is delivered must be stored, and the log be
     /// emptied into the database, or nothing would ever make room again. Free pages of the database are
     /// room, too.
@@ -254,6 +272,7 @@ impl Open {
             Question::IsParked { endpoint, url, reply } => {
                 answer(reply, self.deliveries().is_parked(&endpoint, url)?)
             }
+            Question::Beginning { reply } => answer(reply, self.beginning),
             _ => return Ok(None),
         }))
     }

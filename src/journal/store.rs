@@ -143,6 +143,23 @@ pub(crate) fn finish<T>(
     outcome
 }
 
+/// Notes that the database is in use; true when the last run has left it so, and was therefore killed.
+/// A disk without room for it must not keep the journal shut: then nobody knows.
+pub(crate) fn mark_open(connection: &Connection) -> Result<bool, StoreError> {
+    let sql = "INSERT OR IGNORE INTO meta (key, value) VALUES ('open', 1)";
+    match connection.execute(sql, []).map_err(StoreError::from) {
+        Ok(inserted) => Ok(inserted == 0),
+        Err(StoreError::Later(_)) => Ok(false),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Notes a clean end.
+pub(crate) fn mark_closed(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute("DELETE FROM meta WHERE key = 'open'", [])?;
+    Ok(())
+}
+
 /// Empties the log into the database, so that the next commit writes over it: on a full disk that is all
 /// the room there is, and it is not given away.
 pub(crate) fn make_room(connection: &Connection) -> Result<(), StoreError> {

@@ -33,6 +33,8 @@ pub struct Config {
     pub drain: Duration,
     /// What is logged, and how.
     pub log: Log,
+    /// The endpoint that is told of the daemon's own fate; it is defined.
+    pub operations: Option<Name>,
 }
 
 /// Where the instance id comes from.

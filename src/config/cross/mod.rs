@@ -4,6 +4,7 @@ mod daemon;
 mod endpoint;
 mod later;
 mod network;
+mod operations;
 mod request;
 mod watch;
 
@@ -51,8 +52,9 @@ impl Crossing<'_> {
         let log = self.log(&typed.log);
         let instance = self.instance(&typed.instance);
         let drain = self.period(&["shutdown", "drain"], &typed.shutdown.drain, Duration::ZERO);
+        let operations = self.operations(typed);
         let state = state?;
-        Some(checked::Config { instance, watches, endpoints, state, drain, log })
+        Some(checked::Config { instance, watches, endpoints, state, drain, log, operations })
     }
 
     /// A key or type that the file shape does not know.
