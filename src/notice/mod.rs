@@ -1,6 +1,6 @@
 //! What the daemon has to say about itself: lifecycle notices for the operations endpoint.
 //!
-//! Any thread may [`Notices::tell`]; it never waits. [`desk`] decides when a notice goes out: at most once a
+//! Any thread may [`Notices::tell`]; it never waits. `desk` decides when a notice goes out: at most once a
 //! minute for each kind and subject, with a count. Who takes them from here to the journal is the daemon's
 //! business; a notice that dies with the process before that is no loss of an event.
 
