@@ -31,6 +31,7 @@ const PURE: &[&str] = &[
     "deliver/breaker",
     "deliver/pace",
     "notice/desk",
+    "heartbeat/judge",
 ];
 const IMPURE: &[&str] = &[
     "tokio::",

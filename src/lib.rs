@@ -26,6 +26,7 @@ pub(crate) mod directory;
 pub mod events;
 pub mod filesystem;
 pub mod globs;
+pub mod heartbeat;
 pub mod http;
 pub mod journal;
 pub(crate) mod kernel;

@@ -53,8 +53,18 @@ impl Crossing<'_> {
         let instance = self.instance(&typed.instance);
         let drain = self.period(&["shutdown", "drain"], &typed.shutdown.drain, Duration::ZERO);
         let operations = self.operations(typed);
+        let heartbeat = self.heartbeat(&typed.heartbeat);
         let state = state?;
-        Some(checked::Config { instance, watches, endpoints, state, drain, log, operations })
+        Some(checked::Config {
+            instance,
+            watches,
+            endpoints,
+            state,
+            drain,
+            log,
+            operations,
+            heartbeat,
+        })
     }
 
     /// A key or type that the file shape does not know.

@@ -151,7 +151,6 @@ fn what_this_version_cannot_do_is_refused_and_its_default_is_not() {
         ("endpoint", "[http]\nlisten", "\"none\"", "\"127.0.0.1:9464\""),
         ("endpoint", "[restart]\nmax_age", "\"none\"", "\"1d\""),
         ("endpoint", "[restart]\non_binary_change", "false", "true"),
-        ("endpoint", "[heartbeat]\nurl", "\"none\"", "\"https://ping\""),
         ("endpoint", "[control]\nsocket", "\"auto\"", "\"/run/x\""),
     ] {
         let (_dir, sources) = file(&with(table, &format!("{key} = {default}")));
