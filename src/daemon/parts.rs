@@ -1,6 +1,6 @@
 //! Everything that runs, and going over from one configuration to another while it does.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -12,8 +12,10 @@ use super::{
 };
 use crate::{
     config::checked::{self, Config},
+    heartbeat::Pulse,
     journal::Journal,
     notice::Notices,
+    vitals::Board,
 };
 
 /// How long the journal is waited for before new parts start. They ask it behind the new configuration,
@@ -25,6 +27,7 @@ const CONFIGURE_LIMIT: Duration = Duration::from_secs(10);
 pub(super) struct Links {
     pub(super) journal: Journal,
     pub(super) notices: Notices,
+    pub(super) board: Arc<Board>,
 }
 
 /// What runs, and by which configuration.
@@ -33,6 +36,7 @@ pub(super) struct Parts {
     pub(super) links: Links,
     pub(super) lanes: Lanes,
     pub(super) roots: Roots,
+    pulse: Pulse,
 }
 
 /// Why a new configuration was not taken over.
@@ -42,7 +46,7 @@ pub(super) enum NotApplied {
     #[error("too many watches hang in their file systems; restart the daemon to apply it")]
     Stuck,
     /// Half of it is: the process has to end.
-    #[error("cannot start a watch: {0}")]
+    #[error("cannot start what it names: {0}")]
     Start(#[from] io::Error),
 }
 
@@ -56,14 +60,17 @@ pub(super) struct Applied {
 impl Parts {
     /// Starts everything that `config` names. The journal is told already.
     pub(super) fn start(config: Config, links: Links) -> io::Result<Self> {
-        let (mut lanes, mut roots) = (Lanes::default(), Roots::default());
+        let board = &links.board;
+        let (mut lanes, mut roots) = (Lanes::new(board.clone()), Roots::new(board.clone()));
+        let mut pulse = Pulse::new(board);
+        pulse.set(config.heartbeat.clone())?;
         for endpoint in config.endpoints.clone() {
             lanes.start(endpoint, &links);
         }
         for watch in config.watches.clone() {
             roots.start(watch, &links)?;
         }
-        Ok(Self { config, links, lanes, roots })
+        Ok(Self { config, links, lanes, roots, pulse })
     }
 
     /// Goes over to `new`. What is the same in both is left alone; what is changed or gone ends first, then
@@ -88,6 +95,7 @@ impl Parts {
             watches: [watches.stop.len(), watches.start.len()],
             endpoints: [endpoints.stop.len(), endpoints.start.len()],
         };
+        self.pulse.set(self.config.heartbeat.clone())?;
         self.begin(watches.start, endpoints.start)?;
         Ok(applied)
     }

@@ -10,7 +10,7 @@ mod judge;
 use std::{
     fs::File,
     io::{self, Read},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread,
     time::Duration,
 };
@@ -121,7 +121,7 @@ fn look(board: &Board) -> Seen {
     Seen {
         stuck: health.stuck.iter().map(|stuck| stuck.stage.to_string()).collect(),
         failing: failing.map(|(name, _)| name.clone()).collect(),
-        dead: lanes.iter().map(|(_, lane)| lane.dead()).sum(),
+        dead: lanes.iter().map(|(_, lane)| lane.dead.load(Relaxed)).sum(),
     }
 }
 

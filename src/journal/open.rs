@@ -1,6 +1,9 @@
 //! An open database: it answers questions, a group of writing ones in one transaction.
 
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Instant,
+};
 
 use rusqlite::{Connection, OptionalExtension};
 use tracing::{debug, warn};
@@ -8,12 +11,12 @@ use tracing::{debug, warn};
 use super::{
     Beginning, Closing,
     arrivals::{Arrivals, Origin, Source},
-    configured::Configured,
+    configured::{self, Configured},
     identity,
     outbox::Deliveries,
     question::{Answer, Question, answer},
     retention::{self, RetentionClock},
-    store::{self, StoreError},
+    store::{self, Opened, StoreError},
     tables::{Baseline, Tables},
 };
 use crate::{
@@ -22,6 +25,7 @@ use crate::{
     config::checked::Instance,
     notice::Told,
     stat,
+    vitals::{Backlog, Run},
 };
 
 /// Free bytes of the state directory's file system that new events do not use; a quarter of a small one.
@@ -38,6 +42,7 @@ pub(super) struct Open {
     steps: StepWatch,
     /// How the run before this one ended.
     pub(super) beginning: Beginning,
+    run: Run,
 }
 
 /// How a database is opened.
@@ -58,14 +63,17 @@ impl Open {
         let Opening { instance, configured, check, seq_floor, baselines } = *opening;
         let dir = configured.dir.as_path();
         let identity = identity::identify(dir, instance)?;
-        let db = store::open(dir, identity.is_known, check)?;
+        let Opened { db, after_crash } = store::open(dir, identity.is_known, check)?;
         identity.keep(dir)?;
         let sql = "SELECT value FROM meta WHERE key = 'retention_ms'";
         let now_ms = db.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(0);
         let (mono, wall) = (clock::mono(), clock::wall());
-        let after_crash = store::mark_open(&db)?;
         store::begin(&db)?;
-        if store::finish(&db, configured.apply(&db, wall, now_ms))? {
+        let applied = configured.apply(&db, wall, now_ms);
+        let applied =
+            applied.and_then(|lost| Ok((lost, configured::run(&db, check, after_crash)?)));
+        let (lost, run) = store::finish(&db, applied)?;
+        if lost {
             warn!(path = %dir.display(),
                 "the journal was lost: what is still present is announced again, under its old ids");
         }
@@ -79,7 +87,8 @@ impl Open {
             retention: RetentionClock { now_ms, read_at: wall },
             next_retention: mono,
             steps: StepWatch::new(mono, wall),
-            beginning: Beginning { after_crash },
+            beginning: Beginning { after_crash: run.after_crash },
+            run,
         })
     }
 
@@ -98,12 +107,19 @@ impl Open {
         &self.origin.instance
     }
 
+    /// Starts on this journal so far.
+    pub(super) fn run(&self) -> Run {
+        self.run
+    }
+
+    /// What waits, is dead or parked, by endpoint.
+    pub(super) fn count(&mut self) -> Result<BTreeMap<Name, Backlog>, StoreError> {
+        self.tables.backlogs(&self.db)
+    }
+
     /// Closes cleanly, so that the next start need not check the file.
     pub(super) fn close(self) -> Closing {
         let closing = Closing { waiting: self.tables.events, dead: self.tables.dead };
-        if let Err(error) = store::mark_closed(&self.db) {
-            warn!(%error, "cannot note that this was a clean end");
-        }
         if let Err((_, error)) = self.db.close() {
             warn!(%error, "the journal was not closed cleanly; it is checked at the next start");
         }

@@ -75,10 +75,17 @@ pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
+/// A database that can be used.
+pub(crate) struct Opened {
+    pub(crate) db: Connection,
+    /// Whoever had it before did not close it.
+    pub(crate) after_crash: bool,
+}
+
 /// Opens the database of `dir`, checked and current, or makes one. `known` says that there should be one:
 /// a new one then remembers that another was lost, from its first commit on. `check` reads the whole file
 /// if it was not closed cleanly.
-pub(crate) fn open(dir: &Path, known: bool, check: bool) -> Result<Connection, StoreError> {
+pub(crate) fn open(dir: &Path, known: bool, check: bool) -> Result<Opened, StoreError> {
     let path = dir.join(DATABASE);
     let stopped_cleanly = fs::metadata(wal_of(&path)).map_or(0, |wal| wal.len()) == 0;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -100,7 +107,7 @@ pub(crate) fn open(dir: &Path, known: bool, check: bool) -> Result<Connection, S
     }
     migrate(&connection, version, known)?;
     sync_dir(dir)?;
-    Ok(connection)
+    Ok(Opened { db: connection, after_crash: !is_new && !stopped_cleanly })
 }
 
 /// Exclusive before WAL: then there is no shared-memory file, and a second process is kept out. FULL: a
@@ -141,23 +148,6 @@ pub(crate) fn finish<T>(
         let _already = connection.execute_batch("ROLLBACK");
     }
     outcome
-}
-
-/// Notes that the database is in use; true when the last run has left it so, and was therefore killed.
-/// A disk without room for it must not keep the journal shut: then nobody knows.
-pub(crate) fn mark_open(connection: &Connection) -> Result<bool, StoreError> {
-    let sql = "INSERT OR IGNORE INTO meta (key, value) VALUES ('open', 1)";
-    match connection.execute(sql, []).map_err(StoreError::from) {
-        Ok(inserted) => Ok(inserted == 0),
-        Err(StoreError::Later(_)) => Ok(false),
-        Err(failure) => Err(failure),
-    }
-}
-
-/// Notes a clean end.
-pub(crate) fn mark_closed(connection: &Connection) -> Result<(), StoreError> {
-    connection.execute("DELETE FROM meta WHERE key = 'open'", [])?;
-    Ok(())
 }
 
 /// Empties the log into the database, so that the next commit writes over it: on a full disk that is all

@@ -80,7 +80,7 @@ impl Bench {
             dead_max: 10,
             attempts_max: ATTEMPTS_MAX,
         };
-        let db = store::open(dir.path(), false, true).unwrap();
+        let db = store::open(dir.path(), false, true).unwrap().db;
         configured.apply(&db, NOW, 0).unwrap();
         let tables = Tables::load(&db, seq_floor, HashMap::new()).unwrap();
         Self { dir, db, tables, room, later: Duration::ZERO }
@@ -751,17 +751,5 @@ mod notices {
         let count = |sql: &str| -> i64 { bench.db.query_row(sql, [], |row| row.get(0)).unwrap() };
         assert_eq!(count("SELECT count(*) FROM event"), 1, "the file stays");
         assert_eq!(count("SELECT count(*) FROM delivery"), 2);
-    }
-
-    #[test]
-    fn a_run_that_did_not_end_cleanly_is_known_to_the_next() {
-        let dir = tempfile::tempdir().unwrap();
-        let open = || store::open(dir.path(), false, true).unwrap();
-        assert!(!store::mark_open(&open()).unwrap(), "the first run follows none");
-        let db = open();
-        assert!(store::mark_open(&db).unwrap(), "the run before was killed");
-        store::mark_closed(&db).unwrap();
-        drop(db);
-        assert!(!store::mark_open(&open()).unwrap());
     }
 }
