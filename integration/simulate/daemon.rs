@@ -21,9 +21,12 @@ use crate::{
     },
     clock,
     config::checked::{Config, Endpoint, Watch},
-    deliver::{self, excerpt::Redactor, open::Opened, reopen::Reopening, signature::Signer},
+    deliver::{
+        self, excerpt::Redactor, open::Opened, reopen::Reopening, request::Form, signature::Signer,
+    },
     disk,
     journal::{Journal, LaneView, Question, Source, Writer},
+    notice::Notices,
     receiver::Courier,
     settle,
     stop::{Life, Stop},
@@ -219,7 +222,7 @@ impl Daemon {
         self.lane_bells.push(bell);
         let opened = Opened {
             courier: Courier::to(endpoint.name.clone()),
-            signer: Signer::new(&[]),
+            form: Form::new(endpoint.name.clone(), endpoint.format, [], Signer::new(&[])),
             redactor: Redactor::default(),
             print: UrlPrint([1; 16]),
         };
@@ -228,7 +231,14 @@ impl Daemon {
             let vitals = Arc::<LaneVitals>::default();
             let endpoint = Arc::new(endpoint);
             let reopening = Reopening::new(&endpoint, Arc::new(move |_| Ok(opened.clone())));
-            deliver::deliver(&endpoint, (again, reopening), &outbox, &vitals, &mut orders).await;
+            deliver::deliver(
+                &endpoint,
+                (again, reopening),
+                &outbox,
+                (&vitals, Notices::default()),
+                &mut orders,
+            )
+            .await;
             drop(reopen);
         }));
     }
@@ -245,10 +255,22 @@ impl Daemon {
         let recorder = Box::new(view.clone());
         let stage = settle::Stage::new(
             config.clone(),
-            settle::Ports { reports, recorder, vitals: Arc::clone(&vitals), alive: alive.clone() },
+            settle::Ports {
+                reports,
+                recorder,
+                vitals: Arc::clone(&vitals),
+                alive: alive.clone(),
+                notices: Notices::default(),
+            },
         );
         self.others.push(tokio::task::spawn_local(settle_files(stage, Rc::clone(&settling))));
-        let ports = watch::Ports { reports: send, memory: Box::new(view), vitals, alive };
+        let ports = watch::Ports {
+            reports: send,
+            memory: Box::new(view),
+            vitals,
+            alive,
+            notices: Notices::default(),
+        };
         self.others.push(tokio::task::spawn_local(follow(config, ports, inbox, bell, settling)));
     }
 
@@ -332,7 +354,7 @@ async fn carry(kernel: Rc<Notify>, bells: Vec<Rc<Notify>>) {
                 (w.inotify.deliver(max), w.inotify.is_quiet())
             });
             if any {
-                bells.iter().for_each(|bell| bell.notify_one());
+                ring(&bells);
             }
             if quiet || !any {
                 break;
@@ -341,10 +363,16 @@ async fn carry(kernel: Rc<Notify>, bells: Vec<Rc<Notify>>) {
     }
 }
 
+fn ring(bells: &[Rc<Notify>]) {
+    for bell in bells {
+        bell.notify_one();
+    }
+}
+
 async fn wake_lanes(journal: LaneView, bells: Vec<Rc<Notify>>) {
     loop {
         journal.woken().await;
-        bells.iter().for_each(|bell| bell.notify_one());
+        ring(&bells);
     }
 }
 

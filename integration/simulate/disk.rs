@@ -377,9 +377,9 @@ unsafe extern "C" fn x_sync(file: *mut ffi::sqlite3_file, _: c_int) -> c_int {
     let ids = open.ids();
     let now = crate::world::with(|w| w.now());
     with(|disk| {
-        ids.into_iter().for_each(|id| {
+        for id in ids {
             disk.durable.entry(id).or_insert(now);
-        })
+        }
     });
     open.undo.clear();
     ffi::SQLITE_OK

@@ -5,6 +5,7 @@
 //!     cargo run --release --example simulate -- --seeds 10000
 //!     cargo run --release --example simulate -- --seed 17        that one, with its history
 
+#![allow(unfulfilled_lint_expectations, reason = "what a library has to expect a program need not")]
 #![expect(
     dead_code,
     unused_imports,
@@ -14,7 +15,15 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a simulation that is wrong should stop"
+)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is how it answers")]
+#![expect(clippy::disallowed_methods, reason = "tokio's clock is the simulated one")]
+#![expect(
+    clippy::unnecessary_wraps,
+    clippy::wrong_self_convention,
+    reason = "doors have the shape of the product's; what is public there is private here"
 )]
 
 #[path = "../../src/arrival/mod.rs"]
@@ -41,6 +50,8 @@ mod journal;
 mod kernel;
 #[path = "doors/lease.rs"]
 mod lease;
+#[path = "../../src/notice/mod.rs"]
+mod notice;
 #[path = "../../src/secret.rs"]
 mod secret;
 #[path = "../../src/settle/mod.rs"]

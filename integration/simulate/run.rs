@@ -66,10 +66,10 @@ pub(crate) fn play(seed: u64, with_history: bool) -> Outcome {
         .start_paused(true)
         .build()
         .expect("a runtime without I/O");
-    let state = tempfile::Builder::new().prefix("watchd-simulate-").tempdir_in(memory());
-    let state = state.expect("a directory in memory");
+    let place = tempfile::Builder::new().prefix("watchd-simulate-").tempdir_in(memory());
+    let place = place.expect("a directory in memory");
     LocalSet::new().block_on(&runtime, async {
-        let mut stage = Stage::set(seed, state.path(), with_history);
+        let mut stage = Stage::set(seed, place.path(), with_history);
         stage.perform().await;
         stage.heal().await;
         stage.judge().await;

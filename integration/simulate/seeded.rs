@@ -1,6 +1,6 @@
 //! Chance that can be repeated: everything random in a run follows from its seed.
 
-/// SplitMix64 (Steele, Lea, Flood 2014): small, and good enough to choose faults with.
+/// `SplitMix64` (Steele, Lea, Flood 2014): small, and good enough to choose faults with.
 #[derive(Clone, Debug)]
 pub(crate) struct Chance(u64);
 

@@ -183,10 +183,12 @@ impl World {
         if rel.is_root() {
             return Some(from);
         }
-        let parts = rel.as_bytes().split(|b| *b == b'/');
-        parts.fold(Some(from), |dir, name| {
-            self.nodes.get(&dir?)?.children.as_ref()?.get(name).copied()
-        })
+        let parts = rel.as_bytes().split(|byte| *byte == b'/');
+        let mut at = from;
+        for name in parts {
+            at = *self.nodes.get(&at)?.children.as_ref()?.get(name)?;
+        }
+        Some(at)
     }
 
     fn resolve(&self, path: &Path) -> io::Result<(usize, Ino)> {
@@ -319,15 +321,12 @@ impl World {
     /// Opens a file for writing, made if it is missing.
     pub(crate) fn open(&mut self, volume: usize, rel: &RelPath) -> Option<Ino> {
         let (dir, name) = self.place_in(volume, rel)?;
-        let ino = match self.at(volume, rel) {
-            Some(ino) => ino,
-            None => {
-                let ino = self.new_node(false);
-                self.attach(dir, &name, ino);
-                self.inotify.emit(dir, &name, What::File);
-                ino
-            }
-        };
+        let ino = self.at(volume, rel).unwrap_or_else(|| {
+            let ino = self.new_node(false);
+            self.attach(dir, &name, ino);
+            self.inotify.emit(dir, &name, What::File);
+            ino
+        });
         let node = self.nodes.get_mut(&ino)?;
         if node.children.is_some() {
             return None;
