@@ -10,7 +10,7 @@ use std::{
     collections::BTreeMap,
     ffi::{CStr, c_char, c_int, c_void},
     fs::{File, OpenOptions},
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt},
     ptr,
     rc::Rc,
     sync::OnceLock,
@@ -50,10 +50,27 @@ struct Disk {
     durable: BTreeMap<EventId, Duration>,
 }
 
+/// One file, however often it is opened.
 struct Open {
     file: File,
+    ino: u64,
     /// What was there before each write since the last sync: where, what, and how long the file was.
     undo: Vec<(u64, Vec<u8>, u64)>,
+    /// What has been written since: from where to where.
+    written: Vec<(usize, usize)>,
+}
+
+impl Disk {
+    /// What was written through one handle and not synced can be lost through another: both are one file.
+    fn open(&mut self, file: File) -> Rc<RefCell<Open>> {
+        let ino = file.metadata().map_or(0, |meta| meta.ino());
+        if let Some(same) = self.files.iter().find(|other| other.borrow().ino == ino) {
+            return Rc::clone(same);
+        }
+        let open = Rc::new(RefCell::new(Open { file, ino, undo: Vec::new(), written: Vec::new() }));
+        self.files.push(Rc::clone(&open));
+        open
+    }
 }
 
 thread_local! {
@@ -152,6 +169,7 @@ fn lose(open: &mut Open, chance: &mut Chance) {
     open.file.set_len(0).expect("a file in memory");
     open.file.write_all_at(&kept, 0).expect("a file in memory");
     open.undo.clear();
+    open.written.clear();
 }
 
 fn content(file: &File) -> Vec<u8> {
@@ -169,16 +187,18 @@ impl Open {
         let mut before = vec![0; there];
         self.file.read_exact_at(&mut before, offset).expect("a file in memory");
         self.undo.push((offset, before, size));
+        let from = usize::try_from(offset).unwrap_or(0);
+        self.written.push((from, from.saturating_add(len)));
     }
 
     /// The ids that stand in what has been written since the last sync.
     fn ids(&self) -> Vec<EventId> {
         let now = content(&self.file);
         let mut found = Vec::new();
-        for (offset, _, _) in &self.undo {
-            let from = usize::try_from(*offset).unwrap_or(0);
-            // A frame of the log is a page and its head.
-            let written = now.get(from..(from + 4096).min(now.len())).unwrap_or_default();
+        for (from, to) in &self.written {
+            // A write may begin in the middle of an id whose beginning was written just before.
+            let from = from.saturating_sub(35).min(now.len());
+            let written = now.get(from..(*to).min(now.len())).unwrap_or_default();
             for at in memchr(written, b"evt_") {
                 let text = written.get(at..at + 36).and_then(|id| std::str::from_utf8(id).ok());
                 found.extend(text.and_then(EventId::parse));
@@ -280,8 +300,7 @@ unsafe extern "C" fn x_open(
         let opened =
             OpenOptions::new().read(true).write(true).create(create).truncate(false).open(path);
         let Ok(opened) = opened else { return ffi::SQLITE_CANTOPEN };
-        let open = Rc::new(RefCell::new(Open { file: opened, undo: Vec::new() }));
-        with(|disk| disk.files.push(Rc::clone(&open)));
+        let open = with(|disk| disk.open(opened));
         (*file.cast::<Handle>()).open = Rc::into_raw(open).cast_mut();
         (*file).pMethods = &raw const METHODS;
         if !out_flags.is_null() {
@@ -382,6 +401,7 @@ unsafe extern "C" fn x_sync(file: *mut ffi::sqlite3_file, _: c_int) -> c_int {
         }
     });
     open.undo.clear();
+    open.written.clear();
     ffi::SQLITE_OK
 }
 

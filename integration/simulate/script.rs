@@ -380,7 +380,8 @@ impl Author {
                 let max = usize::try_from(self.chance.between(1, 20)).unwrap_or(1);
                 self.add(at, Deed::QueueMax(max));
                 self.add(at, Deed::Stall(true));
-                let soon = at + self.chance.millis(1, 300);
+                self.burst(at, volume);
+                let soon = at + self.chance.millis(20, 300);
                 self.add(soon, Deed::Stall(false));
                 self.add(end, Deed::QueueMax(16384));
             }
