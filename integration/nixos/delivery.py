@@ -19,6 +19,7 @@ with subtest("a receiver that is down gets everything when it is back"):
     was_tried = "journalctl --no-pager -u watchd -b | grep -q 'not delivered'"
     box.wait_until_succeeds(was_tried, PATIENCE)
     receiver.succeed("systemctl start receiver.service")
+    receiver.wait_for_open_port(8080)
     wait_until_delivered(*[f"down-{number}" for number in range(5)])
 
 with subtest("a network that is cut loses nothing"):

@@ -13,7 +13,7 @@ use std::{
 };
 
 /// The configurations whose output is kept.
-const CONFIGURATIONS: [&str; 3] = ["minimal", "everything", "sandbox-off-default"];
+const CONFIGURATIONS: [&str; 4] = ["minimal", "everything", "sandbox-off-default", "box"];
 
 fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("integration/nixos")
