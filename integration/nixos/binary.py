@@ -22,7 +22,8 @@ with subtest("a new binary that does not run changes nothing"):
 with subtest("a new binary that works is taken, by a restart that drains"):
     box.succeed(f"cp -L {PROGRAM} {COPY}.new", f"mv {COPY}.new {COPY}")
     wait_for_watchd(main_pid_is_not=pid)
-    box.succeed("journalctl --no-pager -b -u watchd | grep -q 'status=75'")
+    wait_until_logged('stopping reason="restart: the program was replaced"')
+    assert property_of("Result") == "success", property_of("Result")
 
 with subtest("it delivers again"):
     drop("after-new-binary")

@@ -3,7 +3,7 @@ told_unit()
 with subtest("a daemon that its own port does not reach ends itself with 70 and is started again"):
     pid = wait_for_watchd()
     box.succeed("ip link set lo down")
-    box.wait_until_succeeds("journalctl --no-pager -b -u watchd | grep -q 'status=70'", PATIENCE)
+    wait_until_logged("status=70")
     box.succeed("ip link set lo up")
     wait_for_watchd(main_pid_is_not=pid)
 

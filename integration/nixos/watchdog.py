@@ -7,7 +7,7 @@ with subtest("a daemon that stands still is ended by the watchdog and started ag
     drop("stood-still")
     wait_for_watchd(main_pid_is_not=pid)
     assert restarts() == before + 1
-    box.succeed("journalctl --no-pager -b -u watchd | grep -q \"Failed with result 'watchdog'\"")
+    wait_until_logged("Failed with result 'watchdog'")
 
 with subtest("what landed meanwhile is delivered"):
     wait_until_delivered("stood-still")

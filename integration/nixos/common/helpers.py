@@ -82,6 +82,12 @@ def wait_for_watchd(main_pid_is_not: str = "0") -> str:
     return property_of("MainPID")
 
 
+# What systemd said of the daemon, and it of itself, since this script began.
+def wait_until_logged(regex: str) -> None:
+    found = f"journalctl --no-pager -b --since=@{SINCE} -u watchd.service | grep {shlex.quote(regex)}"
+    box.wait_until_succeeds(found + " >/dev/null", PATIENCE)
+
+
 # Overrides for this boot: directives of a section, and settings as the environment that is over the file.
 def override(name: str, lines: str) -> None:
     folder = "/run/systemd/system/watchd.service.d"
@@ -120,3 +126,4 @@ def begin() -> None:
 
 
 begin()
+SINCE = box.succeed("date +%s").strip()
