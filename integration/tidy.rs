@@ -22,6 +22,9 @@ const PURE: &[&str] = &[
     "settle/unclear",
     "settle/aside",
     "vitals/health",
+    "metrics/exposition",
+    "metrics/pipeline",
+    "status",
     "journal/entry",
     "journal/retention",
     "deliver/schedule",
@@ -51,6 +54,7 @@ const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     ("figment", &["config"]),
     ("libc", &["lease"]),
     ("hyper_util", &["front"]),
+    ("maud", &["front/page"]),
 ];
 
 struct Source {

@@ -32,6 +32,7 @@ pub mod journal;
 pub(crate) mod kernel;
 pub(crate) mod lease;
 pub mod logging;
+pub mod metrics;
 pub mod secret;
 pub mod settle;
 pub mod stat;

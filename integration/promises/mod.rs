@@ -2,6 +2,7 @@
 
 mod demo;
 mod http_rules;
+mod metrics;
 mod operator;
 mod p10_no_secret_leaks;
 mod p11_bad_configuration;
@@ -25,6 +26,7 @@ mod p6_independent;
 mod p7_stops_cleanly;
 mod p8_bounded;
 mod p9_it_says_how_it_is;
+mod page;
 mod reload;
 mod wire;
 
