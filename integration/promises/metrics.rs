@@ -86,8 +86,10 @@ fn the_metrics_are_openmetrics_and_count_what_happened() {
     let front = Front::of(&watchd);
     disk::create_many(&site.root(), "good", 3);
     disk::create(&site.root(), "bad");
-    front.status_when("three are delivered and one is dead", |status| {
-        status["endpoints"][0]["delivered"] == 3 && status["journal"]["dead"] == 1
+    front.status_when("three are delivered, one is dead, and the journal knows", |status| {
+        status["journal"]["waiting"] == 0
+            && status["endpoints"][0]["delivered"] == 3
+            && status["journal"]["dead"] == 1
     });
     let (families, samples) = parse(&front.get("/metrics").text());
     for (name, family) in &families {
