@@ -18,6 +18,13 @@ pub(super) trait Courier: Clone + Send + Sync + 'static {
         headers: HeaderMap,
         body: Bytes,
     ) -> impl Future<Output = Result<Reply, Fault>> + Send;
+
+    /// Posts once, on a new connection.
+    fn post_afresh(
+        &self,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> impl Future<Output = Result<Reply, Fault>> + Send;
 }
 
 impl Courier for http::Client {
@@ -27,6 +34,14 @@ impl Courier for http::Client {
         body: Bytes,
     ) -> impl Future<Output = Result<Reply, Fault>> + Send {
         Self::post(self, headers, body)
+    }
+
+    fn post_afresh(
+        &self,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> impl Future<Output = Result<Reply, Fault>> + Send {
+        Self::post_afresh(self, headers, body)
     }
 }
 
@@ -57,8 +72,8 @@ pub(super) async fn attempt<C: Courier>(
     let started: Instant = clock::mono();
     let elapsed = || clock::mono().saturating_duration_since(started);
     let mut result = courier.post(headers.clone(), body.clone()).await;
-    if matches!(result, Err(Fault::ConnectionLost)) && elapsed() < RESEND_WITHIN {
-        result = courier.post(headers, body).await;
+    if result.as_ref().is_err_and(|fault| fault.is_lost()) && elapsed() < RESEND_WITHIN {
+        result = courier.post_afresh(headers, body).await;
     }
     Attempted { seq, result, duration: elapsed() }
 }

@@ -76,6 +76,10 @@ pub(super) fn open(endpoint: &Endpoint) -> Result<Opened<http::Client>, OpenErro
         timeout: endpoint.timeout,
         connections: endpoint.concurrency,
         ca_file: endpoint.ca_file.as_deref(),
+        identity: None,
+        proxy: None,
+        deny_private: false,
+        allow: &[],
     })?;
     Ok(Opened {
         courier,

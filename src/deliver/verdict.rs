@@ -90,7 +90,8 @@ impl Class {
             | Fault::ConnectionLost
             | Fault::Protocol
             | Fault::Other => Self::Retry,
-            Fault::Tls(_) | Fault::Blocked => Self::Config,
+            Fault::Tls(_) | Fault::Blocked(_) => Self::Config,
+            Fault::Proxy(_) => Self::Proxy,
             Fault::Local(_) => Self::Local,
         }
     }
@@ -120,7 +121,7 @@ impl Class {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::TlsFault;
+    use crate::http::{Barred, ProxyFault, TlsFault};
 
     /// The whole table once more, written as the list of numbers that a person would write.
     fn listed(status: u16) -> &'static str {
@@ -189,7 +190,8 @@ mod tests {
             (Fault::ConnectionLost, Class::Retry),
             (Fault::Protocol, Class::Retry),
             (Fault::Other, Class::Retry),
-            (Fault::Blocked, Class::Config),
+            (Fault::Blocked(Barred::Special), Class::Config),
+            (Fault::Proxy(ProxyFault::Refused(502)), Class::Proxy),
             (Fault::Tls(TlsFault::Expired), Class::Config),
             (Fault::Local("x"), Class::Local),
         ];
