@@ -11,11 +11,15 @@ use rustix::fs::{Access, access};
 
 use super::{
     Reading,
-    checked::{Config, SecretUrl, UrlSource},
+    checked::{Config, IdentityFiles, SecretUrl, UrlSource, header_value},
+    cross::dotted,
     layers::KeyPath,
     problem::{Problem, Wrong},
 };
-use crate::secret::SigningSecret;
+use crate::{
+    http::{self, BadFile},
+    secret::SigningSecret,
+};
 
 /// No secret, URL or list of certificates is larger.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -25,8 +29,7 @@ pub(super) fn files(reading: &mut Reading) {
     let Some(config) = &reading.config else { return };
     for (path, wrong) in findings(config) {
         let place = reading.context.place(&path);
-        let path = path.get(..path.len().min(3)).unwrap_or_default();
-        reading.problems.push(Problem::new(&path.join("."), wrong, place));
+        reading.problems.push(Problem::new(&dotted(&path), wrong, place));
     }
 }
 
@@ -47,8 +50,17 @@ fn findings(config: &Config) -> Vec<(KeyPath, Wrong)> {
         if let UrlSource::File(file) = &endpoint.url {
             found.extend(url(file).err().map(|w| (key(&["endpoint", name, "url_file"]), w)));
         }
+        for (header, file) in &endpoint.header_files {
+            let wrong = header_file(file).err();
+            let header = header.as_str();
+            found.extend(wrong.map(|w| (key(&["endpoint", name, "header_files", header]), w)));
+        }
+        if let Some(files) = &endpoint.identity {
+            let wrong = identity(files);
+            found.extend(wrong.map(|(leaf, w)| (key(&["endpoint", name, leaf]), w)));
+        }
         if let Some(file) = &endpoint.ca_file {
-            let wrong = certificates(file).err();
+            let wrong = http::check_roots(file).err().map(certificate);
             found.extend(wrong.map(|w| (key(&["endpoint", name, "ca_file"]), w)));
         }
     }
@@ -57,12 +69,12 @@ fn findings(config: &Config) -> Vec<(KeyPath, Wrong)> {
 }
 
 fn root(path: &Path) -> Result<(), Wrong> {
-    let found = fs::metadata(path).map_err(|error| denied(path, "examined", &error))?;
+    let found = fs::metadata(path).map_err(|error| denied(path, "examined", error.kind()))?;
     if !found.is_dir() {
         return Err(Wrong::NotDirectory { path: path.to_owned() });
     }
     // To read the names, and to enter it for the files' sizes and times.
-    access(path, Access::READ_OK | Access::EXEC_OK).map_err(|e| denied(path, "read", &e.into()))
+    access(path, Access::READ_OK | Access::EXEC_OK).map_err(|e| denied(path, "read", e.kind()))
 }
 
 fn secret(path: &Path) -> Result<(), Wrong> {
@@ -77,11 +89,29 @@ fn url(path: &Path) -> Result<(), Wrong> {
     bad.map_or(Ok(()), |bad| Err(Wrong::UrlFile { path: path.to_owned(), bad }))
 }
 
-fn certificates(path: &Path) -> Result<(), Wrong> {
-    if text_of(path)?.contains("-----BEGIN CERTIFICATE-----") {
-        Ok(())
-    } else {
-        Err(Wrong::NoCertificate { path: path.to_owned() })
+fn header_file(path: &Path) -> Result<(), Wrong> {
+    let bad = header_value(&text_of(path)?).err();
+    bad.map_or(Ok(()), |bad| Err(Wrong::HeaderFile { path: path.to_owned(), bad }))
+}
+
+/// What is wrong with a client certificate and its key, and which of the two to blame.
+fn identity(files: &IdentityFiles) -> Option<(&'static str, Wrong)> {
+    let bad = http::check_identity(&files.cert, &files.key).err()?;
+    let is_of_cert = match &bad {
+        BadFile::NoCertificate { .. } => true,
+        BadFile::NoKey { .. } | BadFile::OtherKey { .. } => false,
+        BadFile::Unreadable { path, .. } => *path == files.cert,
+    };
+    let leaf = if is_of_cert { "client_cert_file" } else { "client_key_file" };
+    Some((leaf, certificate(bad)))
+}
+
+fn certificate(bad: BadFile) -> Wrong {
+    match bad {
+        BadFile::Unreadable { path, why } => denied(&path, "read", why),
+        BadFile::NoCertificate { path } => Wrong::NoCertificate { path },
+        BadFile::NoKey { path } => Wrong::NoKey { path },
+        BadFile::OtherKey { path, .. } => Wrong::OtherKey { path },
     }
 }
 
@@ -93,25 +123,26 @@ fn state_dir(path: &Path) -> Result<(), Wrong> {
             break;
         }
     }
-    let found = fs::metadata(&nearest).map_err(|error| denied(&nearest, "examined", &error))?;
+    let found =
+        fs::metadata(&nearest).map_err(|error| denied(&nearest, "examined", error.kind()))?;
     if !found.is_dir() {
         return Err(Wrong::NotDirectory { path: nearest });
     }
     access(&nearest, Access::WRITE_OK | Access::EXEC_OK)
-        .map_err(|error| denied(&nearest, "written", &error.into()))
+        .map_err(|error| denied(&nearest, "written", error.kind()))
 }
 
 fn text_of(path: &Path) -> Result<String, Wrong> {
     let mut text = Vec::new();
     File::open(path)
         .and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut text))
-        .map_err(|error| denied(path, "read", &error))?;
+        .map_err(|error| denied(path, "read", error.kind()))?;
     // What is not text is no secret, no URL and no certificate either: say that, not how it is coded.
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-fn denied(path: &Path, action: &'static str, error: &io::Error) -> Wrong {
-    match error.kind() {
+fn denied(path: &Path, action: &'static str, kind: io::ErrorKind) -> Wrong {
+    match kind {
         io::ErrorKind::NotFound => Wrong::Absent { path: path.to_owned() },
         kind => Wrong::Denied { path: path.to_owned(), action, kind },
     }

@@ -72,7 +72,7 @@ pub(super) async fn attempt<C: Courier>(
     let started: Instant = clock::mono();
     let elapsed = || clock::mono().saturating_duration_since(started);
     let mut result = courier.post(headers.clone(), body.clone()).await;
-    if result.as_ref().is_err_and(|fault| fault.is_lost()) && elapsed() < RESEND_WITHIN {
+    if result.as_ref().is_err_and(Fault::is_lost) && elapsed() < RESEND_WITHIN {
         result = courier.post_afresh(headers, body).await;
     }
     Attempted { seq, result, duration: elapsed() }

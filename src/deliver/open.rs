@@ -9,7 +9,7 @@ use std::{
 use super::{excerpt::Redactor, signature::Signer};
 use crate::{
     arrival::UrlPrint,
-    config::checked::{BadUrl, Endpoint, SecretUrl, UrlSource},
+    config::checked::{BadUrl, Endpoint, ProxyUrl, SecretUrl, UrlSource},
     http,
     secret::{BadSecret, SigningSecret},
 };
@@ -76,10 +76,13 @@ pub(super) fn open(endpoint: &Endpoint) -> Result<Opened<http::Client>, OpenErro
         timeout: endpoint.timeout,
         connections: endpoint.concurrency,
         ca_file: endpoint.ca_file.as_deref(),
-        identity: None,
-        proxy: None,
-        deny_private: false,
-        allow: &[],
+        identity: endpoint
+            .identity
+            .as_ref()
+            .map(|files| (files.cert.as_path(), files.key.as_path())),
+        proxy: endpoint.proxy.as_ref().map(ProxyUrl::as_url),
+        deny_private: endpoint.deny_private,
+        allow: &endpoint.allow,
     })?;
     Ok(Opened {
         courier,

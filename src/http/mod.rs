@@ -23,11 +23,12 @@ pub use self::{
     answer::{BODY_LEN_MAX, BODY_TIME_MAX, EXCERPT_LEN_MAX, Reply},
     fault::{Fault, ProxyFault, TlsFault},
     guard::Barred,
-    tls::{OpenError, install_provider},
+    tls::{BadFile, OpenError, check_identity, check_roots, install_provider},
     walk::{Step, Walk},
 };
 use self::{
     dial::{Dialer, Gate, LookUp, System},
+    fault::Phase,
     guard::Guard,
     tls::Identity,
     walk::Walker,
@@ -178,13 +179,13 @@ impl Way {
     }
 
     fn fault_of(&self, error: &reqwest::Error) -> Fault {
-        let step = fault::Step {
-            connecting: error.is_connect(),
-            resolving: error.is_dns(),
-            timeout: error.is_timeout(),
-            proxied: self.proxy.is_some(),
+        let phase = match (error.is_dns(), error.is_connect()) {
+            (true, _) => Phase::Resolving,
+            (false, true) => Phase::Connecting,
+            (false, false) => Phase::Asking,
         };
-        Fault::of(error, step)
+        let (timeout, proxied) = (error.is_timeout(), self.proxy.is_some());
+        Fault::of(error, fault::Step { phase, timeout, proxied })
     }
 
     async fn blame(&self, fault: Fault) -> Fault {

@@ -30,23 +30,39 @@ const FILE_LEN_MAX: u64 = 1024 * 1024;
 /// Why a client cannot be made; worth another try later, for files come and go.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// A file with certificates or a key cannot be read.
+    /// A file that is configured is missing or of no use.
+    #[error(transparent)]
+    File(#[from] BadFile),
+    /// No roots, so no certificate can be checked.
+    #[error(
+        "no CA certificates found on this system (usually in /etc/ssl/certs): install them or set ca_file"
+    )]
+    NoSystemRoots,
+    /// The library refuses.
+    #[error("the HTTP client cannot be made")]
+    Client,
+}
+
+/// What is wrong with a file of certificates or a key. Says nothing of what is in it.
+#[derive(Debug, thiserror::Error)]
+pub enum BadFile {
+    /// It cannot be read.
     #[error("cannot read {path}: {why}")]
-    File {
+    Unreadable {
         /// As configured.
         path: PathBuf,
         /// From the system.
         why: io::ErrorKind,
     },
-    /// A file can be read, and holds no certificate.
+    /// It holds no certificate.
     #[error("{path} holds no valid PEM certificate")]
     NoCertificate {
         /// As configured.
         path: PathBuf,
     },
-    /// A file can be read, and holds no key that can be used.
+    /// It holds no key that can be used.
     #[error(
-        "{path} holds no usable PEM private key (PKCS#8, PKCS#1 or SEC1, without a passphrase; RSA, ECDSA or Ed25519)"
+        "{path} holds no usable private key: PEM (PKCS#8, PKCS#1 or SEC1) without a passphrase, of RSA, ECDSA or Ed25519"
     )]
     NoKey {
         /// As configured.
@@ -60,14 +76,16 @@ pub enum OpenError {
         /// The certificate, as configured.
         cert: PathBuf,
     },
-    /// No roots, so no certificate can be checked.
-    #[error(
-        "no CA certificates found on this system (usually in /etc/ssl/certs): install them or set ca_file"
-    )]
-    NoSystemRoots,
-    /// The library refuses.
-    #[error("the HTTP client cannot be made")]
-    Client,
+}
+
+/// Says what is wrong with a file for `ca_file`, for `check`.
+pub fn check_roots(path: &Path) -> Result<(), BadFile> {
+    roots(path).map(|_| ())
+}
+
+/// Says what is wrong with a client certificate and its key, for `check`.
+pub fn check_identity(cert: &Path, key: &Path) -> Result<(), BadFile> {
+    certified(cert, key, &rustls::crypto::ring::default_provider()).map(|_| ())
 }
 
 /// Chooses the cryptography for the whole process; further calls do nothing. Opening a client calls it,
@@ -98,42 +116,38 @@ pub(super) fn configure(
     Ok((config, identity))
 }
 
-fn roots(path: &Path) -> Result<RootCertStore, OpenError> {
+fn roots(path: &Path) -> Result<RootCertStore, BadFile> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path)? {
-        let bad = |_| OpenError::NoCertificate { path: path.to_owned() };
+        let bad = |_| BadFile::NoCertificate { path: path.to_owned() };
         roots.add(certificate).map_err(bad)?;
     }
     Ok(roots)
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, OpenError> {
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, BadFile> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
     let found = found.ok().filter(|found| !found.is_empty());
-    found.ok_or_else(|| OpenError::NoCertificate { path: path.to_owned() })
+    found.ok_or_else(|| BadFile::NoCertificate { path: path.to_owned() })
 }
 
-fn certified(
-    cert: &Path,
-    key: &Path,
-    provider: &CryptoProvider,
-) -> Result<CertifiedKey, OpenError> {
+fn certified(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, BadFile> {
     let chain = certificates(cert)?;
-    let no_key = || OpenError::NoKey { path: key.to_owned() };
+    let no_key = || BadFile::NoKey { path: key.to_owned() };
     let der = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|_| no_key())?;
     let signing = provider.key_provider.load_private_key(der).map_err(|_| no_key())?;
     let certified = CertifiedKey::new(chain, signing);
     match certified.keys_match() {
         Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
         Err(rustls::Error::InconsistentKeys(_)) => {
-            Err(OpenError::OtherKey { path: key.to_owned(), cert: cert.to_owned() })
+            Err(BadFile::OtherKey { path: key.to_owned(), cert: cert.to_owned() })
         }
-        Err(_) => Err(OpenError::NoCertificate { path: cert.to_owned() }),
+        Err(_) => Err(BadFile::NoCertificate { path: cert.to_owned() }),
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, OpenError> {
-    let failed = |e: io::Error| OpenError::File { path: path.to_owned(), why: e.kind() };
+fn read(path: &Path) -> Result<Vec<u8>, BadFile> {
+    let failed = |e: io::Error| BadFile::Unreadable { path: path.to_owned(), why: e.kind() };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
     file.take(FILE_LEN_MAX).read_to_end(&mut bytes).map_err(failed)?;

@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     dial::{BarredAddress, Dialer, literal},
-    fault::{Fault, ProxyFault, Step as At},
+    fault::{Fault, Phase, ProxyFault, Step as At},
     proxy,
     tls::Identity,
 };
@@ -106,25 +106,23 @@ impl Walker<'_> {
     async fn connect(&self, log: &mut Log) -> Result<TcpStream, Fault> {
         let first = self.proxy.unwrap_or(self.url);
         let port = first.port_or_known_default().unwrap_or_default();
-        let addresses = match literal(first) {
-            Some(address) => {
-                let judged = self.dialer.guard.judge(address);
-                judged.map_err(|why| self.fault(&BarredAddress(why), false))?;
-                vec![address]
-            }
-            None => {
-                let name = first.host_str().unwrap_or_default();
-                let found = self.dialer.addresses(name).await;
-                let found = found.map_err(|why| self.fault(&*why, true))?;
-                log.step(Step::Resolved(found.clone()));
-                found
-            }
+        let addresses = if let Some(address) = literal(first) {
+            let judged = self.dialer.guard.judge(address);
+            judged.map_err(|why| self.fault(&BarredAddress(why), Phase::Connecting))?;
+            vec![address]
+        } else {
+            let found = self.dialer.addresses(first.host_str().unwrap_or_default()).await;
+            let found = found.map_err(|why| self.fault(&*why, Phase::Resolving))?;
+            log.step(Step::Resolved(found.clone()));
+            found
         };
         let sockets: Vec<_> = addresses.iter().map(|at| SocketAddr::new(*at, port)).collect();
         // One after the other; the limit on connecting is for all of them.
         let stream = TcpStream::connect(sockets.as_slice()).await;
-        let stream = stream.map_err(|why| self.fault(&why, false))?;
-        log.step(Step::Connected(stream.peer_addr().map_err(|why| self.fault(&why, false))?));
+        let stream = stream.map_err(|why| self.fault(&why, Phase::Connecting))?;
+        log.step(Step::Connected(
+            stream.peer_addr().map_err(|why| self.fault(&why, Phase::Connecting))?,
+        ));
         Ok(stream)
     }
 
@@ -132,12 +130,12 @@ impl Walker<'_> {
         let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(host).map_err(|_| Fault::Other)?;
         let stream = TlsConnector::from(Arc::clone(self.tls)).connect(name, stream).await;
-        let mut stream = stream.map_err(|why| self.fault(&why, false))?;
+        let mut stream = stream.map_err(|why| self.fault(&why, Phase::Connecting))?;
         if self.identity.was_asked() {
             // In TLS 1.3 our side is done before the receiver has looked at our certificate (RFC 8446 2).
             let refused = timeout(REFUSAL_WAIT, stream.read(&mut [0])).await;
             if let Ok(Err(why)) = refused {
-                return Err(self.fault(&why, false));
+                return Err(self.fault(&why, Phase::Connecting));
             }
         }
         let (_, session) = stream.get_ref();
@@ -148,9 +146,8 @@ impl Walker<'_> {
         Ok(())
     }
 
-    fn fault(&self, error: &(dyn Error + 'static), resolving: bool) -> Fault {
-        let proxied = self.proxy.is_some();
-        Fault::of(error, At { connecting: true, resolving, timeout: false, proxied })
+    fn fault(&self, error: &(dyn Error + 'static), phase: Phase) -> Fault {
+        Fault::of(error, At { phase, timeout: false, proxied: self.proxy.is_some() })
     }
 
     /// What a failed request was really about, where the failure itself does not say: `fault`, unless the

@@ -1,5 +1,5 @@
 //! Keys that belong to the file and do nothing yet. Their defaults are accepted; anything else is refused
-//! and never ignored: who sets `deny_private` relies on it.
+//! and never ignored: who sets `rate_limit` relies on it.
 
 use std::time::Duration;
 
@@ -36,17 +36,12 @@ impl Crossing<'_> {
     }
 }
 
-fn of_endpoint(typed: &Endpoint) -> [(&'static str, bool); 12] {
+fn of_endpoint(typed: &Endpoint) -> [(&'static str, bool); 7] {
     [
         ("format", typed.format != Format::Json),
         ("headers", !typed.headers.is_empty()),
         ("header_files", !typed.header_files.is_empty()),
         ("rate_limit", typed.rate_limit != "none"),
-        ("client_cert_file", typed.client_cert_file != "none"),
-        ("client_key_file", typed.client_key_file != "none"),
-        ("proxy", typed.proxy != "none"),
-        ("deny_private", typed.deny_private),
-        ("allow", !typed.allow.is_empty()),
         ("success_statuses", !typed.success_statuses.is_empty()),
         ("retry_statuses", !typed.retry_statuses.is_empty()),
         ("permanent_statuses", !typed.permanent_statuses.is_empty()),

@@ -74,13 +74,21 @@ pub enum ProxyFault {
     Lost,
 }
 
+/// How far a request had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The name was looked up.
+    Resolving,
+    /// The connection, TLS included, was made.
+    Connecting,
+    /// An answer was waited for.
+    Asking,
+}
+
 /// At which step the transport gave up, as far as it says so itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step {
-    /// Before the connection, TLS included, was made.
-    pub(super) connecting: bool,
-    /// While the name was resolved.
-    pub(super) resolving: bool,
+    pub(super) phase: Phase,
     /// Because of a time limit.
     pub(super) timeout: bool,
     /// On the way to or through a proxy.
@@ -105,8 +113,8 @@ impl Fault {
         }
         let fault = match found {
             Some(fault) => fault,
-            None if step.resolving => Self::Dns,
-            None if step.timeout && step.connecting => Self::ConnectTimeout,
+            None if step.phase == Phase::Resolving => Self::Dns,
+            None if step.timeout && step.phase != Phase::Asking => Self::ConnectTimeout,
             None if step.timeout => Self::Timeout,
             None => Self::Other,
         };
@@ -158,7 +166,7 @@ fn of_cause(error: &(dyn Error + 'static), step: Step) -> Option<Fault> {
         return of_http(http);
     }
     let io = error.downcast_ref::<io::Error>()?;
-    if step.resolving { of_resolver(io) } else { of_io(io, step) }
+    if step.phase == Phase::Resolving { of_resolver(io) } else { of_io(io, step) }
 }
 
 fn of_http(error: &hyper::Error) -> Option<Fault> {
@@ -177,7 +185,7 @@ fn of_io(error: &io::Error, step: Step) -> Option<Fault> {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Some(Fault::Refused),
         io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => Some(unreachable()),
-        io::ErrorKind::TimedOut if step.connecting => Some(Fault::ConnectTimeout),
+        io::ErrorKind::TimedOut if step.phase == Phase::Connecting => Some(Fault::ConnectTimeout),
         io::ErrorKind::TimedOut => Some(Fault::Timeout),
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted

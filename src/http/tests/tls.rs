@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::{
     RootCertStore, ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer},
     server::WebPkiClientVerifier,
 };
 
@@ -126,7 +126,7 @@ fn trusting(url: &str, ca_file: &Path, identity: Option<(&Path, &Path)>) -> Clie
     let timeout = Duration::from_secs(5);
     let connect_timeout = timeout;
     let ca_file = Some(ca_file);
-    Client::open(Settings { timeout, connect_timeout, ca_file, identity, ..settings(&url) })
+    Client::open(Settings { connect_timeout, timeout, ca_file, identity, ..settings(&url) })
         .unwrap()
 }
 
@@ -298,12 +298,17 @@ fn what_is_missing_is_named() {
         |ca: &Path| Client::open(Settings { ca_file: Some(ca), ..settings(&url) }).err().unwrap();
     let missing = dir.path().join("missing.pem");
     let kind = std::io::ErrorKind::NotFound;
-    assert!(matches!(open(&missing), OpenError::File { why, .. } if why == kind));
+    assert!(
+        matches!(open(&missing), OpenError::File(BadFile::Unreadable { why, .. }) if why == kind)
+    );
     let empty = dir.path().join("empty.pem");
     for content in ["", "not PEM", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
     {
         std::fs::write(&empty, content).unwrap();
-        assert!(matches!(open(&empty), OpenError::NoCertificate { .. }), "{content:?}");
+        assert!(
+            matches!(open(&empty), OpenError::File(BadFile::NoCertificate { .. })),
+            "{content:?}"
+        );
     }
 }
 
@@ -317,9 +322,9 @@ fn a_client_certificate_of_no_use_is_told_when_it_is_opened() {
         Client::open(Settings { ca_file: Some(&ca.file), identity, ..settings(&url) }).err()
     };
     assert!(open(&one.0, &one.1).is_none());
-    assert!(matches!(open(&one.0, &two.1), Some(OpenError::OtherKey { .. })));
-    assert!(matches!(open(&one.0, &one.0), Some(OpenError::NoKey { .. })));
-    assert!(matches!(open(&one.1, &one.1), Some(OpenError::NoCertificate { .. })));
+    assert!(matches!(open(&one.0, &two.1), Some(OpenError::File(BadFile::OtherKey { .. }))));
+    assert!(matches!(open(&one.0, &one.0), Some(OpenError::File(BadFile::NoKey { .. }))));
+    assert!(matches!(open(&one.1, &one.1), Some(OpenError::File(BadFile::NoCertificate { .. }))));
     let secret = std::fs::read_to_string(&two.1).unwrap();
     let said = format!("{0} {0:?}", open(&one.0, &two.1).unwrap());
     assert!(!said.contains(secret.lines().nth(1).unwrap()), "{said}");
