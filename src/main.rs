@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         Command::PrintConfig(sources) => check::print_config(&sources),
         Command::Run(sources) => run(&sources),
         Command::Demo { keep } => demo::run(keep),
-        Command::EventsList { journal, json, state } => events::list(journal, json, state),
+        Command::Events(asked) => events::run(asked),
     }
 }
 

@@ -1,6 +1,7 @@
 //! One promise after the other (P1 to P11, in README.md); the file names carry the number.
 
 mod demo;
+mod operator;
 mod p10_no_secret_leaks;
 mod p11_bad_configuration;
 mod p11_bad_input;

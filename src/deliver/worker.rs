@@ -216,7 +216,7 @@ impl<C: Courier> Worker<C> {
     fn attempted(&mut self, attempted: Attempted, now: Instant) -> Option<Call> {
         let Attempted { seq, mut result, duration } = attempted;
         let rest = result.as_mut().ok().and_then(|reply| reply.rest.take());
-        let outcome = self.read(&result);
+        let outcome = self.read(&result, duration);
         // Success leaves nothing to chance, and asks the kernel for none.
         let dice = if outcome.class == Class::Ok { MIDDLE } else { Dice(chance::bits()) };
         let ended = self.lane.ended(seq, &outcome, now, dice)?;
@@ -237,13 +237,13 @@ impl<C: Courier> Worker<C> {
         change
     }
 
-    fn read(&self, result: &Result<Reply, crate::http::Fault>) -> Outcome {
+    fn read(&self, result: &Result<Reply, crate::http::Fault>, took: Duration) -> Outcome {
         let now = clock::wall();
         if let Ok(reply) = result {
             self.note_clock(reply, now);
         }
         let signed = !self.opened.signer.is_empty();
-        reading::outcome(result, &Read { redactor: &self.opened.redactor, signed, now })
+        reading::outcome(result, &Read { redactor: &self.opened.redactor, signed, now, took })
     }
 
     fn note_clock(&self, reply: &Reply, now: WallMs) {

@@ -5,9 +5,11 @@
 //! `retention` decide.
 
 mod arrivals;
+mod attempts;
 mod configured;
 mod entry;
 mod identity;
+pub mod look;
 mod open;
 mod outbox;
 mod question;

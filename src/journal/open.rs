@@ -17,7 +17,7 @@ use super::{
     tables::{Baseline, Tables},
 };
 use crate::{
-    arrival::{Name, Recorded, Settled},
+    arrival::{Conclusion, Name, Recorded, Settled},
     clock::{self, StepWatch},
     config::checked::Instance,
     stat,
@@ -152,9 +152,7 @@ impl Open {
                 answer(reply, self.arrivals().gone(&source.watch, &paths, retention)?)
             }
             Question::Conclude { endpoint, ends, reply } => {
-                for (seq, end) in &ends {
-                    news |= self.deliveries().conclude(&endpoint, *seq, end, clock::wall())?;
-                }
+                news = self.conclude(&endpoint, &ends)?;
                 answer(reply, ())
             }
             Question::Release { endpoint, reply } => {
@@ -185,6 +183,29 @@ impl Open {
             recorded.push(arrivals.record(source, settled, &self.origin, room, now)?);
         }
         Ok(recorded)
+    }
+
+    /// How attempts ended. On a disk that is nearly full what they said is not kept: the room is for what is
+    /// delivered.
+    fn conclude(
+        &mut self,
+        endpoint: &Name,
+        ends: &[(i64, Conclusion)],
+    ) -> Result<bool, StoreError> {
+        let (now, max, mut news) = (clock::wall(), self.configured.attempts_max, false);
+        let mut is_short = None;
+        for (seq, end) in ends {
+            news |= self.deliveries().conclude(endpoint, *seq, end, now)?;
+            let Some(refusal) = end.refusal() else { continue };
+            let is_short = match is_short {
+                Some(known) => known,
+                None => *is_short.insert(self.disk_is_short()?),
+            };
+            if !is_short {
+                self.deliveries().log(endpoint, *seq, refusal, now, max)?;
+            }
+        }
+        Ok(news)
     }
 
     /// New events leave the last of the disk alone: what is delivered must be stored, and the log be
