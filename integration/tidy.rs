@@ -25,6 +25,10 @@ const PURE: &[&str] = &[
     "deliver/schedule",
     "deliver/verdict",
     "deliver/request",
+    "deliver/cloud_events",
+    "deliver/trace",
+    "deliver/bucket",
+    "deliver/ramp",
     "deliver/signature",
     "deliver/retry_after",
     "deliver/lane",
@@ -53,6 +57,8 @@ const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     ("notify", &["kernel"]),
     ("rusqlite", &["journal"]),
     ("figment", &["config"]),
+    // Not `rustls::crypto::ring`, which is part of TLS.
+    ("use ring", &["secret", "deliver/signature"]),
     ("libc", &["lease"]),
 ];
 

@@ -5,12 +5,15 @@
 
 mod attempt;
 pub mod breaker;
+pub mod bucket;
 mod clerk;
+pub mod cloud_events;
 pub mod excerpt;
 pub mod lane;
 mod open;
 pub mod pace;
 mod parking;
+pub mod ramp;
 mod reading;
 mod reopen;
 pub mod request;
@@ -18,6 +21,7 @@ pub mod retry_after;
 pub mod schedule;
 pub mod signature;
 mod story;
+pub mod trace;
 pub mod verdict;
 mod worker;
 

@@ -17,7 +17,7 @@ use super::{
     open::{OpenError, Opened},
     parking::Parking,
     reading::{self, Read},
-    request, retry_after,
+    retry_after,
     schedule::{Dice, Schedule},
     story,
     verdict::Class,
@@ -26,8 +26,8 @@ use crate::{
     arrival::{Conclusion, Due, Name},
     chance,
     clock::{self, WallMs},
-    config::checked::Endpoint,
-    http::{Bytes, Reply},
+    config::checked::{Endpoint, Statuses},
+    http::Reply,
     stop::Stop,
     vitals::{LaneState, LaneVitals},
 };
@@ -42,6 +42,7 @@ const TURN_EVERY: Duration = Duration::from_secs(10);
 
 pub(super) struct Worker<C> {
     endpoint: Name,
+    statuses: Statuses,
     opened: Opened<C>,
     vitals: Arc<LaneVitals>,
     lane: Lane,
@@ -67,8 +68,9 @@ impl<C: Courier> Worker<C> {
         let now = clock::mono();
         Self {
             endpoint: endpoint.name.clone(),
+            statuses: endpoint.statuses.clone(),
             vitals,
-            lane: Lane::new(endpoint.concurrency, schedule, now),
+            lane: Lane::new(endpoint.concurrency, endpoint.rate_limit, schedule, now),
             tasks: JoinSet::new(),
             stop: Stop::Run,
             parking: Parking::Asked(opened.print),
@@ -161,10 +163,9 @@ impl<C: Courier> Worker<C> {
 
     fn send(&mut self, due: &Due) {
         let attempt_no = due.attempts.saturating_add(1);
-        let Opened { signer, courier, .. } = &self.opened;
-        let headers = request::headers(signer, due.event, attempt_no, clock::wall(), &due.body);
-        let body = Bytes::from_owner(due.body.clone());
-        let attempt = attempt(courier.clone(), due.seq, headers, body);
+        let Opened { form, courier, .. } = &self.opened;
+        let request = form.request(due.event, attempt_no, clock::wall(), &due.body);
+        let attempt = attempt(courier.clone(), due.seq, request);
         self.tasks.spawn(async { Task::Attempted(attempt.await) });
     }
 
@@ -208,7 +209,10 @@ impl<C: Courier> Worker<C> {
     }
 
     fn attempted(&mut self, attempted: Attempted, now: Instant) -> Option<Call> {
-        let Attempted { seq, mut result, duration } = attempted;
+        let Attempted { seq, mut result, duration, resent } = attempted;
+        if resent {
+            self.lane.resent(now);
+        }
         let rest = result.as_mut().ok().and_then(|reply| reply.rest.take());
         let outcome = self.read(&result, duration);
         // Success leaves nothing to chance, and asks the kernel for none.
@@ -236,8 +240,9 @@ impl<C: Courier> Worker<C> {
         if let Ok(reply) = result {
             self.note_clock(reply, now);
         }
-        let signed = !self.opened.signer.is_empty();
-        reading::outcome(result, &Read { redactor: &self.opened.redactor, signed, now, took })
+        let Opened { form, redactor, .. } = &self.opened;
+        let signed = form.is_signed();
+        reading::outcome(result, &Read { redactor, statuses: &self.statuses, signed, now, took })
     }
 
     fn note_clock(&self, reply: &Reply, now: WallMs) {

@@ -1,26 +1,16 @@
 //! Keys that belong to the file and do nothing yet. Their defaults are accepted; anything else is refused
-//! and never ignored: who sets `rate_limit` relies on it.
+//! and never ignored: who sets `restart.max_age` relies on it.
 
 use std::time::Duration;
 
 use super::Crossing;
-use crate::config::{
-    file::{Endpoint, Format, Settings},
-    problem::Wrong,
-};
+use crate::config::{file::Settings, problem::Wrong};
 
 impl Crossing<'_> {
     pub(super) fn later(&mut self, typed: &Settings) {
         for (name, watch) in &typed.watch {
             if watch.follow_symlinks {
                 self.object(&["watch", name, "follow_symlinks"], Wrong::NotAvailable);
-            }
-        }
-        for (name, endpoint) in &typed.endpoint {
-            for (key, is_set) in of_endpoint(endpoint) {
-                if is_set {
-                    self.object(&["endpoint", name, key], Wrong::NotAvailable);
-                }
             }
         }
         for (key, is_set) in of_daemon(typed) {
@@ -34,18 +24,6 @@ impl Crossing<'_> {
         self.count(&["self_check", "failures"], typed.self_check.failures, 1, 1000);
         self.period(&["heartbeat", "interval"], &typed.heartbeat.interval, least);
     }
-}
-
-fn of_endpoint(typed: &Endpoint) -> [(&'static str, bool); 7] {
-    [
-        ("format", typed.format != Format::Json),
-        ("headers", !typed.headers.is_empty()),
-        ("header_files", !typed.header_files.is_empty()),
-        ("rate_limit", typed.rate_limit != "none"),
-        ("success_statuses", !typed.success_statuses.is_empty()),
-        ("retry_statuses", !typed.retry_statuses.is_empty()),
-        ("permanent_statuses", !typed.permanent_statuses.is_empty()),
-    ]
 }
 
 fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 7] {

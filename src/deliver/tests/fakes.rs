@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::super::*;
+use super::super::{request::Form, signature::Signer, *};
 use crate::{
     arrival::{Conclusion, Due, DueBatch, EventId, Name, RelPath, Unavailable, UrlPrint},
     config::checked::{Format, SecretUrl, Statuses, UrlSource},
@@ -233,6 +233,11 @@ pub(super) fn endpoint() -> Endpoint {
     }
 }
 
+/// Requests in JSON, unsigned.
+pub(super) fn form() -> Form {
+    Form::new(Name::parse("crm").unwrap(), Format::Json, [], Signer::new(&[]))
+}
+
 /// A lane under test.
 pub(super) struct Bench {
     pub(super) outbox: Fake,
@@ -248,7 +253,7 @@ pub(super) struct Bench {
 fn opened(script: &Script, print: u8) -> Opened<Script> {
     Opened {
         courier: script.clone(),
-        signer: signature::Signer::new(&[]),
+        form: form(),
         redactor: excerpt::Redactor::default(),
         print: UrlPrint([print; 16]),
     }
