@@ -20,6 +20,8 @@ const PURE: &[&str] = &[
     "watch/schedule",
     "settle/tracker",
     "settle/unclear",
+    "settle/aside",
+    "vitals/health",
     "journal/entry",
     "journal/retention",
     "deliver/schedule",
@@ -48,8 +50,7 @@ const IMPURE: &[&str] = &[
 /// A name from outside, and the only places that may say it: swapping it then touches one place.
 const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     ("reqwest", &["http", "config/checked"]),
-    ("hyper", &["http"]),
-    ("hyper_util", &["http"]),
+    ("hyper", &["http", "front"]),
     ("rustls", &["http"]),
     ("tokio_rustls", &["http"]),
     ("rustls_platform_verifier", &["http"]),
@@ -60,6 +61,7 @@ const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     // Not `rustls::crypto::ring`, which is part of TLS.
     ("use ring", &["secret", "deliver/signature"]),
     ("libc", &["lease"]),
+    ("hyper_util", &["http", "front"]),
 ];
 
 struct Source {

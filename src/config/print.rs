@@ -41,6 +41,9 @@ pub(super) fn toml(config: &Config, typed: &Settings) -> String {
     page.key("dead_max_events", config.state.dead_events_max);
     page.table("shutdown");
     page.period("drain", config.drain);
+    page.table("http");
+    let listen = config.listen.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
+    page.key("listen", Text(&listen));
     page.table("log");
     page.key("level", Text(&config.log.filter));
     page.key("format", Text(log_format(config.log.format)));

@@ -26,9 +26,8 @@ impl Crossing<'_> {
     }
 }
 
-fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 7] {
+fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 6] {
     [
-        (["http", "listen"], typed.http.listen != "none"),
         (["restart", "max_age"], typed.restart.max_age.0 != "none"),
         (["restart", "on_binary_change"], typed.restart.on_binary_change),
         (["heartbeat", "url"], typed.heartbeat.url != "none"),

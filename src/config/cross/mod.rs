@@ -48,11 +48,12 @@ impl Crossing<'_> {
         let watches = self.watches(typed);
         self.later(typed);
         let state = self.state(&typed.state);
+        let listen = self.listen(&typed.http.listen);
         let log = self.log(&typed.log);
         let instance = self.instance(&typed.instance);
         let drain = self.period(&["shutdown", "drain"], &typed.shutdown.drain, Duration::ZERO);
         let state = state?;
-        Some(checked::Config { instance, watches, endpoints, state, drain, log })
+        Some(checked::Config { instance, watches, endpoints, state, drain, listen, log })
     }
 
     /// A key or type that the file shape does not know.
