@@ -31,6 +31,7 @@ const PURE: &[&str] = &[
     "deliver/trace",
     "deliver/bucket",
     "deliver/ramp",
+    "deliver/doubt",
     "deliver/signature",
     "deliver/retry_after",
     "deliver/lane",

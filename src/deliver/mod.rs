@@ -8,6 +8,7 @@ pub mod breaker;
 pub mod bucket;
 mod clerk;
 pub mod cloud_events;
+mod doubt;
 pub mod excerpt;
 pub mod lane;
 mod open;
@@ -177,6 +178,9 @@ async fn deliver<C: Courier, O: Outbox>(
         for call in worker.turn(clock::mono()) {
             calls.push(ask(outbox, name, call));
         }
+        if worker.wants_files(clock::mono()) {
+            reopening.ask();
+        }
         if worker.is_done() {
             return worker.summary();
         }
@@ -207,7 +211,7 @@ async fn deliver<C: Courier, O: Outbox>(
             }
             Happened::Told(told) => worker.stop(told),
             Happened::Reopen => reopening.ask(),
-            Happened::Reopened(read) => worker.reopened(read),
+            Happened::Reopened(read) => worker.reopened(read, now),
             Happened::Time => {}
         }
     }

@@ -119,13 +119,18 @@ impl Lane {
             || self.running.iter().filter_map(|r| r.due.as_ref()).any(same)
     }
 
+    /// Whether [`Lane::start`] would start one.
+    pub fn is_ready(&self, now: Instant) -> bool {
+        !self.parked
+            && !self.queue.is_empty()
+            && self.running.len() < self.pace.limit(now, self.concurrency)
+            && self.running.len() + self.concluding.len() < CONCLUDING_MAX.max(self.concurrency)
+            && self.breaker.admits(now)
+    }
+
     /// The next event to send at `now`, if one may be sent.
     pub fn start(&mut self, now: Instant) -> Option<Due> {
-        if self.parked
-            || self.running.len() >= self.pace.limit(now, self.concurrency)
-            || self.running.len() + self.concluding.len() >= CONCLUDING_MAX.max(self.concurrency)
-            || !self.breaker.admits(now)
-        {
+        if !self.is_ready(now) {
             return None;
         }
         let due = self.queue.pop_front()?;
@@ -234,7 +239,7 @@ impl Lane {
         let charged = outcome.class.is_charged();
         let attempts = due.attempts.saturating_add(u32::from(charged));
         let rejected = u32::from(outcome.class == Class::Reject);
-        let rejections = self.memory.rejections(due.seq, due.attempts).saturating_add(rejected);
+        let rejections = self.memory.rejections(due.seq, due.rejections).saturating_add(rejected);
         let next = if charged {
             let class = outcome.class;
             self.schedule

@@ -19,6 +19,7 @@ fn due(seq: i64) -> Due {
         path: RelPath::from_bytes(format!("f{seq}").as_bytes()),
         body: Arc::from(b"{}".as_slice()),
         attempts: 0,
+        rejections: 0,
     }
 }
 
@@ -191,6 +192,18 @@ fn three_rejections_are_the_end_whatever_failed_before() {
         let ended = end(&mut lane, 1, &outcome(Class::Reject), now);
         assert_eq!(matches!(ended.conclusion, Some(Conclusion::Dead { .. })), dead, "{attempts}");
         now += secs(3600);
+    }
+}
+
+#[test]
+fn refusals_before_a_restart_count() {
+    let t = crate::clock::mono();
+    for (rejections, dead) in [(0, false), (1, false), (2, true)] {
+        let mut lane = lane(1, t);
+        lane.load(vec![Due { attempts: 5, rejections, ..due(1) }]);
+        lane.start(t);
+        let ended = end(&mut lane, 1, &outcome(Class::Reject), t);
+        assert_eq!(matches!(ended.conclusion, Some(Conclusion::Dead { .. })), dead, "{rejections}");
     }
 }
 

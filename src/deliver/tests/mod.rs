@@ -2,6 +2,7 @@
 
 mod fakes;
 mod real;
+mod recovery;
 
 use std::{collections::HashMap, sync::atomic::Ordering::Relaxed};
 

@@ -1,5 +1,7 @@
-//! Between the waiting of `mod.rs` and the deciding of [`Lane`]: starts attempts, reads answers, and
+//! Between the waiting of the stage's `mod.rs` and the deciding of [`Lane`]: starts attempts, reads answers, and
 //! collects what is to be asked of the journal.
+
+mod files;
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -7,12 +9,13 @@ use std::{
 };
 
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::{
     LaneSummary,
     attempt::{Attempted, Courier, Task, attempt},
     clerk::{Answer, Call},
+    doubt::Doubt,
     lane::{Change, Lane, Outcome},
     open::{OpenError, Opened},
     parking::Parking,
@@ -26,7 +29,7 @@ use crate::{
     arrival::{Conclusion, Due, Name},
     chance,
     clock::{self, WallMs},
-    config::checked::{Endpoint, Statuses},
+    config::checked::{Endpoint, Statuses, UrlSource},
     http::Reply,
     stop::Stop,
     vitals::{LaneState, LaneVitals},
@@ -47,6 +50,7 @@ pub(super) struct Worker<C> {
     pub(super) tasks: JoinSet<Task>,
     pub(super) stop: Stop,
     parking: Parking,
+    doubt: Doubt,
     /// The journal may have events that the lane has not seen.
     stale: bool,
     asking: bool,
@@ -74,6 +78,7 @@ impl<C: Courier> Worker<C> {
             tasks: JoinSet::new(),
             stop: Stop::Run,
             parking: Parking::Asked(opened.print),
+            doubt: Doubt::none(matches!(endpoint.url, UrlSource::File(_)), now),
             opened,
             stale: true,
             asking: false,
@@ -94,23 +99,10 @@ impl<C: Courier> Worker<C> {
         Call::IsParked(print)
     }
 
-    /// The endpoint's files were read again. What cannot be used changes nothing: the receiver may well
-    /// still take what it took before.
-    pub(super) fn reopened(&mut self, read: Result<Opened<C>, OpenError>) {
-        match read {
-            Ok(opened) => {
-                self.opened = opened;
-                // Parked at another URL is not parked.
-                self.stale = true;
-            }
-            Err(why) => warn!(endpoint = %self.endpoint, reason = %why,
-                "cannot read this endpoint's files again: going on with what was read before"),
-        }
-    }
-
     /// Starts what may start and says what to ask of the journal.
     pub(super) fn turn(&mut self, now: Instant) -> impl Iterator<Item = Call> + use<C> {
-        if self.stop == Stop::Run && self.parking == Parking::Open {
+        let may_send = self.parking == Parking::Open && !self.doubt.holds(now);
+        if self.stop == Stop::Run && may_send {
             while let Some(due) = self.lane.start(now) {
                 self.send(&due);
             }
@@ -213,6 +205,7 @@ impl<C: Courier> Worker<C> {
             self.lane.resent(now);
         }
         let rest = result.as_mut().ok().and_then(|reply| reply.rest.take());
+        self.doubt.note(&result);
         let outcome = self.read(&result, duration);
         // Success leaves nothing to chance, and asks the kernel for none.
         let dice = if outcome.class == Class::Ok { MIDDLE } else { Dice(chance::bits()) };
