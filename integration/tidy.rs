@@ -37,6 +37,8 @@ const PURE: &[&str] = &[
     "deliver/lane",
     "deliver/breaker",
     "deliver/pace",
+    "notice/desk",
+    "heartbeat/judge",
 ];
 const IMPURE: &[&str] = &[
     "tokio::",

@@ -6,7 +6,7 @@ use std::fs;
 use base64::{Engine, prelude::BASE64_STANDARD};
 
 use crate::harness::{
-    Config, Receiver, Reply, Request, Site, Watchd, disk,
+    Config, Front, Receiver, Reply, Request, Site, Watchd, disk,
     hostile::{Authority, Hostile},
     log::said,
     site::SECRET,
@@ -58,6 +58,18 @@ fn commands_print_no_secret_with_the_daemon_up_and_down() {
             case.assert_clean(&args.join(" "), output.stderr.as_bytes());
         }
         case.stop();
+    }
+}
+
+#[test]
+fn pages_show_no_secret() {
+    let case = Case::after_all_kinds_of_answers();
+    let front = Front::of(case.watchd.as_ref().unwrap());
+    for path in ["/", "/status", "/metrics", "/health", "/ready"] {
+        let answer = front.get(path);
+        assert!(!answer.body.is_empty() && answer.status != 404, "{path}: {}", answer.status);
+        case.assert_clean(path, answer.head.as_bytes());
+        case.assert_clean(path, &answer.body);
     }
 }
 
@@ -157,6 +169,7 @@ impl Case {
         let config = ["echo", "strict", "proxied"]
             .iter()
             .fold(config, |config, name| endpoint(&config, name, &header))
+            .set("http", "listen", "127.0.0.1:0")
             .log_filter("trace");
         let watchd = config.ready();
         disk::create_many(&site.root(), "secret", 5);

@@ -61,6 +61,23 @@ pub struct Settings<'a> {
     pub allow: &'a [IpNet],
 }
 
+impl<'a> Settings<'a> {
+    /// Straight to `url`, on one connection, checked against the system's roots, all within `timeout`.
+    pub fn direct(url: &'a SecretUrl, timeout: Duration) -> Self {
+        Self {
+            url,
+            connect_timeout: timeout,
+            timeout,
+            connections: 1,
+            ca_file: None,
+            identity: None,
+            proxy: None,
+            deny_private: false,
+            allow: &[],
+        }
+    }
+}
+
 /// Posts to one URL. Clones share their connections.
 #[derive(Clone)]
 pub struct Client {

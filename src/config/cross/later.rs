@@ -22,17 +22,13 @@ impl Crossing<'_> {
         let least = Duration::from_secs(1);
         self.period(&["self_check", "interval"], &typed.self_check.interval, least);
         self.count(&["self_check", "failures"], typed.self_check.failures, 1, 1000);
-        self.period(&["heartbeat", "interval"], &typed.heartbeat.interval, least);
     }
 }
 
-fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 6] {
+fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 3] {
     [
         (["restart", "max_age"], typed.restart.max_age.0 != "none"),
         (["restart", "on_binary_change"], typed.restart.on_binary_change),
-        (["heartbeat", "url"], typed.heartbeat.url != "none"),
-        (["heartbeat", "url_file"], typed.heartbeat.url_file.is_some()),
-        (["operations", "endpoint"], typed.operations.endpoint != "none"),
         (["control", "socket"], typed.control.socket != "auto"),
     ]
 }

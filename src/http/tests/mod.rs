@@ -82,17 +82,8 @@ fn read_request(stream: &mut impl BufRead) -> Option<String> {
 }
 
 fn settings(url: &SecretUrl) -> Settings<'_> {
-    Settings {
-        url,
-        connect_timeout: Duration::from_millis(500),
-        timeout: Duration::from_secs(1),
-        connections: 2,
-        ca_file: None,
-        identity: None,
-        proxy: None,
-        deny_private: false,
-        allow: &[],
-    }
+    let connect_timeout = Duration::from_millis(500);
+    Settings { connect_timeout, connections: 2, ..Settings::direct(url, Duration::from_secs(1)) }
 }
 
 fn client(url: &str) -> Client {
