@@ -1,13 +1,14 @@
 //! The command line: what was asked for. Doing it is the business of others.
 
 mod events;
+mod place;
 
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use self::events::EventsVerb;
-pub use self::events::{Ask, Events, JournalAt};
+pub use self::events::{Ask, Events};
 
 use crate::config::{Flags, Sources};
 
@@ -70,7 +71,7 @@ enum Verb {
         #[arg(long)]
         keep: bool,
     },
-    /// What has not been delivered: list it, show it
+    /// What has not been delivered: list it, show it, send it again, forget it
     #[command(subcommand)]
     Events(EventsVerb),
 }
@@ -100,7 +101,7 @@ impl Cli {
             Some(Verb::Run(args)) => args.asked(),
             Some(Verb::Check(args)) => Ok(Command::Check(args.sources()?)),
             Some(Verb::Demo { keep }) => Ok(Command::Demo { keep }),
-            Some(Verb::Events(verb)) => Ok(Command::Events(verb.asked())),
+            Some(Verb::Events(verb)) => Ok(Command::Events(verb.asked()?)),
         }
     }
 }

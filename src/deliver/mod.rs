@@ -6,6 +6,7 @@
 mod attempt;
 pub mod breaker;
 mod clerk;
+mod doubt;
 pub mod excerpt;
 pub mod lane;
 mod open;
@@ -32,7 +33,7 @@ use self::{
     worker::{Task, Worker},
 };
 use crate::{
-    arrival::Outbox,
+    arrival::{Outbox, Wake},
     clock,
     config::checked::Endpoint,
     stop::Stop,
@@ -119,7 +120,7 @@ async fn changed(stop: &mut watch::Receiver<Stop>) -> Stop {
 
 /// What a lane waits for.
 enum Happened {
-    Woken,
+    Woken(Wake),
     Answered(Answer),
     Ended(Task),
     Told(Stop),
@@ -151,7 +152,7 @@ async fn deliver<C: Courier, O: Outbox>(
         let wake_at = worker.wake_at(clock::mono());
         let happened = tokio::select! {
             biased;
-            () = &mut woken => Happened::Woken,
+            wake = &mut woken => Happened::Woken(wake),
             told = changed(stop) => Happened::Told(told),
             answer = calls.next() => Happened::Answered(answer),
             Some(task) = worker.tasks.join_next() => Happened::Ended(flat(task)),
@@ -159,9 +160,9 @@ async fn deliver<C: Courier, O: Outbox>(
         };
         let now = clock::mono();
         match happened {
-            Happened::Woken => {
+            Happened::Woken(wake) => {
                 woken.set(outbox.woken());
-                worker.woken();
+                worker.woken(wake);
             }
             Happened::Answered(answer) => worker.answered(answer, now),
             Happened::Ended(task) => {

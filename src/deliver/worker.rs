@@ -13,6 +13,7 @@ use super::{
     LaneSummary,
     attempt::{Attempted, Courier, attempt},
     clerk::{Answer, Call},
+    doubt::Doubt,
     lane::{Change, Lane, Outcome},
     open::Opened,
     reading::{self, Read},
@@ -22,7 +23,7 @@ use super::{
     verdict::Class,
 };
 use crate::{
-    arrival::{Conclusion, Due, Name},
+    arrival::{Conclusion, Due, Name, Wake},
     chance,
     clock::{self, WallMs},
     config::checked::Endpoint,
@@ -72,6 +73,7 @@ pub(super) struct Worker<C> {
     /// The journal may have events that the lane has not seen.
     stale: bool,
     asking: bool,
+    doubt: Doubt,
     ask_at: Instant,
     /// Ends that are still to be stored, all of them together.
     ends: Vec<(i64, Conclusion)>,
@@ -96,6 +98,7 @@ impl<C: Courier> Worker<C> {
             parking: Parking::Asked,
             stale: true,
             asking: false,
+            doubt: Doubt::default(),
             ask_at: now + ASK_EVERY,
             ends: Vec::new(),
             store_at: None,
@@ -112,13 +115,14 @@ impl<C: Courier> Worker<C> {
 
     /// Starts what may start and says what to ask of the journal.
     pub(super) fn turn(&mut self, now: Instant) -> impl Iterator<Item = Call> + use<C> {
-        if self.stop == Stop::Run && self.parking == Parking::Open {
+        let may_start = self.parking == Parking::Open && !self.doubt.is_there();
+        if self.stop == Stop::Run && may_start {
             while let Some(due) = self.lane.start(now) {
                 self.send(&due);
             }
         }
         self.publish(now);
-        [self.store(now), self.ask(now)].into_iter().flatten()
+        [self.store(now), self.doubt.ask(&self.lane), self.ask(now)].into_iter().flatten()
     }
 
     /// One call at a time, for all that has ended meanwhile: each costs the journal a sync.
@@ -183,8 +187,9 @@ impl<C: Courier> Worker<C> {
     }
 
     /// The journal may have something new.
-    pub(super) fn woken(&mut self) {
+    pub(super) fn woken(&mut self, wake: Wake) {
         self.stale = true;
+        self.doubt.woken(wake);
     }
 
     pub(super) fn stop(&mut self, stop: Stop) {
@@ -273,6 +278,9 @@ impl<C: Courier> Worker<C> {
                 }
                 let more = batch.more;
                 let new = self.lane.load(batch.events);
+                if batch.replayed {
+                    self.lane.ease(now);
+                }
                 self.stale |= more && new > 0;
             }
             Answer::Concluded(ends) => {
@@ -284,6 +292,7 @@ impl<C: Courier> Worker<C> {
             Answer::Released => self.stale = true,
             Answer::Parked => self.parking = Parking::Parked,
             Answer::IsParked(parked) => self.parked(parked, now),
+            Answer::Missing(gone) => self.doubt.answered(&mut self.lane, &gone),
         }
     }
 

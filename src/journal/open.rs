@@ -9,9 +9,10 @@ use super::{
     Closing,
     arrivals::{Arrivals, Origin, Source},
     configured::Configured,
-    identity,
+    identity, look,
     outbox::Deliveries,
     question::{Answer, Question, answer},
+    remedy::Remedied,
     retention::{self, RetentionClock},
     store::{self, StoreError},
     tables::{Baseline, Tables},
@@ -162,6 +163,17 @@ impl Open {
             Question::Park { endpoint, url, reply } => {
                 answer(reply, self.deliveries().park(&endpoint, url)?)
             }
+            Question::Treat { remedy, filter, after, reply } => {
+                let Self { db, tables, configured, .. } = self;
+                let mut deliveries = Deliveries { db, tables };
+                let treated = deliveries.treat(remedy, (&filter, after), configured)?;
+                news = treated.events.iter().any(|(_, remedied)| *remedied == Remedied::Done);
+                answer(reply, treated)
+            }
+            Question::Resume { endpoint, reply } => {
+                news = true;
+                answer(reply, self.deliveries().resume(&endpoint)?)
+            }
             _ => return Ok(false),
         });
         Ok(news)
@@ -234,6 +246,15 @@ impl Open {
             }
             Question::IsParked { endpoint, url, reply } => {
                 answer(reply, self.deliveries().is_parked(&endpoint, url)?)
+            }
+            Question::Missing { endpoint, held, reply } => {
+                answer(reply, self.deliveries().missing(&endpoint, &held)?)
+            }
+            Question::Page { filter, after, limit, reply } => {
+                answer(reply, look::page(&self.db, &filter, after, limit)?)
+            }
+            Question::Detail { place, reply } => {
+                answer(reply, look::detail(&self.db, place.seq)?)
             }
             _ => return Ok(None),
         }))

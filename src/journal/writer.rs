@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
 use super::{
-    Closing,
+    Closing, Wakes,
     configured::Configured,
     identity::{self, Lock},
     open::{Open, Opening},
@@ -34,7 +34,7 @@ pub(super) struct Writer {
     configured: Configured,
     lock: Option<Lock>,
     questions: mpsc::Receiver<Question>,
-    wake: watch::Sender<u64>,
+    wake: watch::Sender<Wakes>,
     lose: watch::Sender<u64>,
     open: Option<Open>,
     last_failure: Option<(Instant, String)>,
@@ -53,7 +53,7 @@ impl Writer {
         config: &Config,
         lock: Option<Lock>,
         questions: mpsc::Receiver<Question>,
-        wake: watch::Sender<u64>,
+        wake: watch::Sender<Wakes>,
         lose: watch::Sender<u64>,
     ) -> Self {
         Self {
@@ -123,7 +123,8 @@ impl Writer {
                     info!(path = %self.configured.dir.display(), "the journal can be used again");
                 }
                 if news {
-                    self.wake.send_modify(|turns| *turns += 1);
+                    let discards = open.tables.discards;
+                    self.wake.send_modify(|wakes| wakes.note(discards));
                 }
             }
             Err(failure) => {
@@ -174,10 +175,11 @@ impl Writer {
     fn opened(&mut self, open: Open) {
         info!(path = %self.configured.dir.display(), waiting = open.tables.events, dead = open.tables.dead,
             instance = open.instance(), "journal open");
+        let discards = open.tables.discards;
         self.open = Some(open);
         self.was_open = true;
         self.last_failure = None;
-        self.wake.send_modify(|turns| *turns += 1);
+        self.wake.send_modify(|wakes| wakes.note(discards));
         if std::mem::take(&mut self.was_lost) {
             self.lose.send_modify(|losses| *losses += 1);
         }

@@ -18,6 +18,7 @@
 //! So a single event at a dead endpoint dies after its attempts, while a backlog waits for the endpoint.
 
 mod memory;
+mod operator;
 mod outcome;
 
 use std::{
@@ -298,12 +299,6 @@ impl Lane {
     /// The journal knows that the endpoint is parked.
     pub fn park(&mut self) {
         self.parked = true;
-    }
-
-    /// An operator resumed a parked endpoint.
-    pub fn resume(&mut self, now: Instant) {
-        self.parked = false;
-        self.pace.restart(now);
     }
 
     /// Whether the receiver wants nothing more.
