@@ -24,7 +24,7 @@ fn run(sources: &config::Sources) -> ExitCode {
         Err(problems) => return check::refused(&problems),
     };
     check::report(&loaded.warnings);
-    logging::start(&loaded.config.log);
+    let filter = logging::start(&loaded.config.log);
     http::install_provider();
-    daemon::run(loaded.config)
+    daemon::run(loaded.config, sources.clone(), filter)
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{arrival::Name, clock::WallMs, config::checked::Config};
 
 /// What of the configuration the journal needs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Configured {
     /// The state directory.
     pub(crate) dir: PathBuf,
@@ -28,7 +28,7 @@ pub(crate) struct Configured {
 
 /// How much may wait for one endpoint. Each has its own share, so that one that is down for days does not
 /// take the room of the others (P6); the shares together are the configured limit (P8).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Room {
     pub(crate) events: u64,
     pub(crate) bytes: u64,

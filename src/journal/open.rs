@@ -79,6 +79,17 @@ impl Open {
         })
     }
 
+    /// Goes over to another set of watches and endpoints.
+    pub(super) fn configure(&mut self, configured: &Configured) -> Result<(), StoreError> {
+        store::begin(&self.db)?;
+        let applied = configured.apply(&self.db, clock::wall(), self.retention.now_ms);
+        store::finish(&self.db, applied)?;
+        let baselines = self.tables.baselines.clone();
+        self.tables = Tables::load(&self.db, self.tables.last_seq(), baselines)?;
+        self.configured = configured.clone();
+        Ok(())
+    }
+
     pub(super) fn instance(&self) -> &str {
         &self.origin.instance
     }
@@ -126,7 +137,15 @@ impl Open {
     ) -> Result<bool, StoreError> {
         let mut news = false;
         answers.push(match question {
+            Question::Baseline { source, .. }
+            | Question::Scanned { source, .. }
+            | Question::Gone { source, .. }
+                if source.is_retired() =>
+            {
+                return Ok(false); // unanswered: nobody is there to whom it matters
+            }
             Question::Record { source, batch, reply } => {
+                let refuses = refuses || source.is_retired();
                 let recorded = self.record(&source, &batch, refuses)?;
                 news = recorded.iter().any(|outcome| matches!(outcome, Recorded::New(_)));
                 Box::new(move |committed| {

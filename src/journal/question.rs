@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     Reply,
     arrivals::Source,
+    configured::Configured,
     desk::Treated,
     look::{Detail, Filter, Page, Place},
     remedy::Remedy,
@@ -33,6 +34,7 @@ pub(super) enum Question {
     Treat { remedy: Remedy, filter: Filter, after: Place, reply: Reply<Treated> },
     Resume { endpoint: Name, reply: Reply<Option<bool>> },
     Missing { endpoint: Name, held: Vec<i64>, reply: Reply<Vec<i64>> },
+    Configure { configured: Box<Configured>, reply: Reply<()> },
     RefuseArrivals,
     Close,
 }

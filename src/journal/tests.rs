@@ -108,7 +108,8 @@ impl Bench {
 
     fn record_for(&mut self, endpoints: &[&str], path: &str, content: u64) -> Recorded {
         let endpoints = endpoints.iter().map(|text| name(text)).collect();
-        let source = Source { watch: name("w"), root: b"/r".to_vec(), endpoints };
+        let retired = false.into();
+        let source = Source { watch: name("w"), root: b"/r".to_vec(), endpoints, retired };
         let settled = Settled {
             path: RelPath::from_bytes(path.as_bytes()),
             version: version(content),

@@ -45,7 +45,7 @@ pub enum Instance {
 }
 
 /// One watched directory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watch {
     /// Part of every event id.
     pub name: Name,
@@ -135,7 +135,7 @@ pub enum Backend {
 }
 
 /// The journal's place and limits.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     /// Absolute; made when missing.
     pub dir: PathBuf,
@@ -148,7 +148,7 @@ pub struct State {
 }
 
 /// What is logged, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
     /// A tracing filter: a level, or `target=level` directives.
     pub filter: String,
