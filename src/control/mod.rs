@@ -13,14 +13,14 @@
 
 mod client;
 mod place;
-mod routes;
+//mod routes;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     client::{Client, NoAnswer},
     place::{SYSTEM, link, of, publish},
-    routes::service,
+    //routes::service,
 };
 use crate::journal::{
     Remedied,

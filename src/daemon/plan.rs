@@ -27,10 +27,12 @@ pub(super) fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
         ("instance", old.instance != new.instance),
         ("state.dir", old.state.dir != new.state.dir),
         ("log.format", old.log.format != new.log.format),
+        ("control.socket", old.control != new.control),
     ];
     new.instance.clone_from(&old.instance);
     new.state.dir.clone_from(&old.state.dir);
     new.log.format = old.log.format;
+    new.control.clone_from(&old.control);
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
 }
 

@@ -185,7 +185,7 @@ impl Open {
             Question::Treat { remedy, filter, after, reply } => {
                 let Self { db, tables, configured, .. } = self;
                 let mut deliveries = Deliveries { db, tables };
-                let treated = deliveries.treat(remedy, (&filter, after), configured)?;
+                let treated = deliveries.treat(remedy, (&filter, after), &configured.endpoints)?;
                 news = treated.events.iter().any(|(_, remedied)| *remedied == Remedied::Done);
                 answer(reply, treated)
             }

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     desk::Treated,
 
-    configured::Configured,
     look::{self, Filter, Place},
     outbox::{DEAD, Deliveries, PARKED, WAITS},
     store::StoreError,
@@ -51,12 +50,12 @@ struct Stand {
 }
 
 impl Deliveries<'_> {
-    /// Does it to the next deliveries that fit.
+    /// Does it to the next deliveries that fit. Only what is `configured` can be sent.
     pub(super) fn treat(
         &mut self,
         remedy: Remedy,
         (filter, after): (&Filter, Place),
-        configured: &Configured,
+        configured: &[Name],
     ) -> Result<Treated, StoreError> {
         let page = look::page(self.db, filter, after, TREATED_MAX)?;
         let mut events = Vec::with_capacity(page.events.len());
@@ -71,11 +70,11 @@ impl Deliveries<'_> {
         &mut self,
         remedy: Remedy,
         place: Place,
-        configured: &Configured,
+        configured: &[Name],
     ) -> Result<Remedied, StoreError> {
         let Some(stand) = self.stand(place)? else { return Ok(Remedied::Gone) };
         let is_configured =
-            configured.endpoints.iter().any(|name| name.as_str() == stand.endpoint);
+            configured.iter().any(|name| name.as_str() == stand.endpoint);
         match remedy {
             Remedy::Discard => self.discard(place, &stand)?,
             Remedy::Retry if !is_configured => return Ok(Remedied::NotConfigured),

@@ -126,7 +126,8 @@ impl Writer {
             Ok(()) => {
                 answer(reply, ())(Ok(()));
                 // What was parked may be due.
-                self.wake.send_modify(|turns| *turns += 1);
+                let discards = self.open.as_ref().map_or(0, |open| open.tables.discards);
+                self.wake.send_modify(|wakes| wakes.note(discards));
             }
             Err(failure) => {
                 self.recover(failure);

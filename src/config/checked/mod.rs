@@ -33,6 +33,8 @@ pub struct Config {
     pub drain: Duration,
     /// What is logged, and how.
     pub log: Log,
+    /// Where the control socket is; `None`: where it always is.
+    pub control: Option<PathBuf>,
 }
 
 /// Where the instance id comes from.

@@ -53,7 +53,7 @@ fn of_endpoint(typed: &Endpoint) -> [(&'static str, bool); 12] {
     ]
 }
 
-fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 7] {
+fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 6] {
     [
         (["http", "listen"], typed.http.listen != "none"),
         (["restart", "max_age"], typed.restart.max_age.0 != "none"),
@@ -61,6 +61,5 @@ fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 7] {
         (["heartbeat", "url"], typed.heartbeat.url != "none"),
         (["heartbeat", "url_file"], typed.heartbeat.url_file.is_some()),
         (["operations", "endpoint"], typed.operations.endpoint != "none"),
-        (["control", "socket"], typed.control.socket != "auto"),
     ]
 }

@@ -49,10 +49,11 @@ impl Crossing<'_> {
         self.later(typed);
         let state = self.state(&typed.state);
         let log = self.log(&typed.log);
+        let control = self.control(&typed.control.socket);
         let instance = self.instance(&typed.instance);
         let drain = self.period(&["shutdown", "drain"], &typed.shutdown.drain, Duration::ZERO);
         let state = state?;
-        Some(checked::Config { instance, watches, endpoints, state, drain, log })
+        Some(checked::Config { instance, watches, endpoints, state, drain, log, control })
     }
 
     /// A key or type that the file shape does not know.

@@ -153,7 +153,6 @@ fn what_this_version_cannot_do_is_refused_and_its_default_is_not() {
         ("endpoint", "[restart]\non_binary_change", "false", "true"),
         ("endpoint", "[heartbeat]\nurl", "\"none\"", "\"https://ping\""),
         ("endpoint", "[operations]\nendpoint", "\"none\"", "\"crm\""),
-        ("endpoint", "[control]\nsocket", "\"auto\"", "\"/run/x\""),
     ] {
         let (_dir, sources) = file(&with(table, &format!("{key} = {default}")));
         assert!(load(&sources).is_ok(), "{key}");
