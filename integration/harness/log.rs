@@ -19,6 +19,9 @@ pub(crate) mod said {
     pub(crate) const CANNOT_WATCH: &str = "cannot watch this directory";
     /// A scan has ended.
     pub(crate) const SCANNED: &str = "scanned";
+    /// The pages can be asked.
+    pub(crate) const LISTENING: &str = "listening";
+    pub(crate) const CANNOT_LISTEN: &str = "cannot listen";
     /// A configuration that was read again is in force.
     pub(crate) const RELOADED: &str = "the configuration was read again";
     pub(crate) const REFUSED: &str = "the new configuration is refused";

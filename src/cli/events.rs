@@ -142,7 +142,8 @@ impl TreatArgs {
         if !filter.is_empty() {
             return Ok((self.place, filter));
         }
-        let message = "--all needs to be told which: --state, --endpoint, --watch, --path or --since";
+        let message =
+            "--all needs to be told which: --state, --endpoint, --watch, --path or --since";
         Err(<Cli as CommandFactory>::command().error(ErrorKind::MissingRequiredArgument, message))
     }
 }

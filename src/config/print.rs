@@ -41,11 +41,20 @@ pub(super) fn toml(config: &Config, typed: &Settings) -> String {
     page.key("dead_max_events", config.state.dead_events_max);
     page.table("shutdown");
     page.period("drain", config.drain);
+    page.table("http");
+    let listen = config.listen.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
+    page.key("listen", Text(&listen));
     page.table("log");
     page.key("level", Text(&config.log.filter));
     page.key("format", Text(log_format(config.log.format)));
     page.table("control");
-    page.key("socket", config.control.as_ref().map_or(Text("auto"), |path| Text(path.to_str().unwrap_or_default())));
+    page.key(
+        "socket",
+        config
+            .control
+            .as_ref()
+            .map_or(Text("auto"), |path| Text(path.to_str().unwrap_or_default())),
+    );
     page.0
 }
 

@@ -79,7 +79,8 @@ impl Client {
         request: axum::http::request::Builder,
         body: Body,
     ) -> Result<A, NoAnswer> {
-        let request = request.header("host", "watchd").body(body).map_err(|why| self.broken(&why))?;
+        let request =
+            request.header("host", "watchd").body(body).map_err(|why| self.broken(&why))?;
         let asking = async { timeout(ANSWER_LIMIT, self.exchange(request)).await };
         let late = |_| self.broken(&format!("nothing within {} s", ANSWER_LIMIT.as_secs()));
         let (status, bytes) = self.runtime.block_on(asking).map_err(late)??;

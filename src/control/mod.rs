@@ -13,14 +13,13 @@
 
 mod client;
 mod place;
-//mod routes;
+mod routes;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     client::{Client, NoAnswer},
-    place::{SYSTEM, link, of, publish},
-    //routes::service,
+    place::{SYSTEM, Socket, link, of},
 };
 use crate::journal::{
     Remedied,

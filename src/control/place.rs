@@ -7,7 +7,12 @@ use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt as _, symlink},
     path::{Path, PathBuf},
+    sync::Arc,
 };
+
+use tracing::warn;
+
+use crate::{config::checked::Config, front::Service, journal::Journal, vitals::Board};
 
 /// Where the unit of every package has it.
 pub const SYSTEM: &str = "/run/watchd/control.sock";
@@ -35,19 +40,50 @@ pub fn link(state_dir: &Path) -> PathBuf {
     state_dir.join(NAME)
 }
 
-/// Makes the directory of `socket`, for its owner only, and the link to it.
-pub fn publish(state_dir: &Path, socket: &Path) -> io::Result<()> {
-    if let Some(dir) = socket.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+/// The socket of this daemon.
+#[derive(Debug)]
+pub struct Socket {
+    at: PathBuf,
+    state_dir: PathBuf,
+}
+
+impl Socket {
+    /// Where the configuration has it.
+    pub fn of(config: &Config) -> Self {
+        let state_dir = config.state.dir.clone();
+        Self { at: config.control.clone().unwrap_or_else(|| of(&state_dir)), state_dir }
     }
-    let link = link(state_dir);
-    if link == socket || fs::read_link(&link).is_ok_and(|target| target == socket) {
-        return Ok(());
+
+    /// What listens there.
+    pub fn service(&self, journal: &Journal, board: &Arc<Board>) -> Service {
+        if let Err(error) = self.publish() {
+            let (socket, state_dir) = (self.at.display(), self.state_dir.display());
+            warn!(%socket, %state_dir, %error, "commands may not find the control socket");
+        }
+        super::routes::service(self.at.clone(), journal.desk(), board)
     }
-    if link.symlink_metadata().is_ok() {
-        fs::remove_file(&link)?;
+
+    /// Makes the directory, for its owner only, and the link.
+    fn publish(&self) -> io::Result<()> {
+        if let Some(dir) = self.at.parent() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        }
+        let link = link(&self.state_dir);
+        if link == self.at || fs::read_link(&link).is_ok_and(|target| target == self.at) {
+            return Ok(());
+        }
+        if link.symlink_metadata().is_ok() {
+            fs::remove_file(&link)?;
+        }
+        symlink(&self.at, &link)
     }
-    symlink(socket, &link)
+
+    /// Nobody listens any more. What stays behind does no harm: it is replaced.
+    pub fn withdraw(&self) {
+        for path in [link(&self.state_dir), self.at.clone()] {
+            let _stays = fs::remove_file(path);
+        }
+    }
 }
 
 /// A socket's address holds 107 bytes of path: the state directory's own path may be longer.

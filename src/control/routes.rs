@@ -1,6 +1,6 @@
 //! What the control socket answers beside everything that is public.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -31,7 +31,7 @@ const SHOWN_MAX: usize = 20;
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// The control socket at `path`.
-pub fn service(path: std::path::PathBuf, desk: Desk, board: &Arc<Board>) -> Service {
+pub(super) fn service(path: PathBuf, desk: Desk, board: &Arc<Board>) -> Service {
     Service {
         part: "control",
         place: At::Own { at: Address::Unix(path), mode: 0o600 },

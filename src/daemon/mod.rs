@@ -22,9 +22,11 @@ use self::{
 use crate::{
     clock,
     config::{Sources, checked::Config},
+    control,
+    front::{self, Place, Service},
     journal::{self, Journal, Lock, NotLocked},
     logging::Filter,
-    vitals::Reloads,
+    vitals::{Board, Phase},
 };
 
 /// How often the threads of the watches are asked whether they are stuck.
@@ -33,8 +35,9 @@ const BEAT_CHECK: Duration = Duration::from_secs(15);
 /// Runs by `config` until it is asked to stop, and reads it again from `sources` when asked to.
 /// 0: asked to stop; 1: could not start, or broke.
 pub fn run(config: Config, sources: Sources, filter: Filter) -> ExitCode {
-    let reloader = Reloader::new(sources, filter, Arc::<Reloads>::default());
-    match lock_and_serve(config, &reloader) {
+    let board = Arc::new(Board::new(clock::mono(), clock::wall()));
+    let reloader = Reloader::new(sources, filter, Arc::clone(&board));
+    match lock_and_serve(config, &reloader, &board) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fatal) => {
             error!(reason = %fatal, "cannot run");
@@ -62,7 +65,7 @@ fn starting(what: &'static str) -> impl FnOnce(io::Error) -> Fatal {
     move |error| Fatal::Start { what, error }
 }
 
-fn lock_and_serve(config: Config, reloader: &Reloader) -> Result<(), Fatal> {
+fn lock_and_serve(config: Config, reloader: &Reloader, board: &Arc<Board>) -> Result<(), Fatal> {
     // What the journal tells about other people's files is for its owner only.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let dir = &config.state.dir;
@@ -76,20 +79,33 @@ fn lock_and_serve(config: Config, reloader: &Reloader) -> Result<(), Fatal> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(starting("the runtime"))?;
-    let outcome = runtime.block_on(serve(config, lock, reloader));
+    let outcome = runtime.block_on(serve(config, lock, reloader, board));
     // Nothing that still blocks a thread may keep the process.
     runtime.shutdown_background();
     outcome
 }
 
-async fn serve(config: Config, lock: Option<Lock>, reloader: &Reloader) -> Result<(), Fatal> {
+async fn serve(
+    config: Config,
+    lock: Option<Lock>,
+    reloader: &Reloader,
+    board: &Arc<Board>,
+) -> Result<(), Fatal> {
     let mut signals = Signals::take().map_err(starting("signal handling"))?;
-    let (journal, thread) = Journal::start(&config, lock).map_err(starting("the journal"))?;
-    let mut parts = Parts::start(config, journal).map_err(starting("a watch"))?;
-    follow(&mut signals, &mut parts, reloader).await?;
+    let vitals = Arc::clone(&board.journal);
+    let (journal, thread) =
+        Journal::start(&config, lock, vitals).map_err(starting("the journal"))?;
+    let control = control::Socket::of(&config);
+    let services = services(&config, board, control.service(&journal, board));
+    let _front = front::start(services, board).map_err(starting("the front"))?;
+    let mut parts = Parts::start(config, journal, board).map_err(starting("a watch"))?;
+    board.set_phase(Phase::Running);
+    follow(&mut signals, &mut parts, reloader, board).await?;
+    board.set_phase(Phase::Draining);
+    board.daemon.wait_until(clock::mono() + parts.config.drain);
     parts.roots.stop_all();
     tokio::select! {
-        () = shut_down(&parts.journal, thread, parts.lanes, parts.config.drain) => {}
+        () = shut_down(&parts.journal, thread, parts.lanes, parts.config.drain, &control) => {}
         // What is not delivered is in the journal.
         () = signals.stop_again() => {
             warn!("asked again: ending at once");
@@ -99,15 +115,23 @@ async fn serve(config: Config, lock: Option<Lock>, reloader: &Reloader) -> Resul
     Ok(())
 }
 
+/// Who may ask what, and where.
+fn services(config: &Config, board: &Arc<Board>, control: Service) -> Vec<Service> {
+    let public = config.listen.clone().map(|at| Place::Own { at, mode: 0o660 });
+    public.map(|place| Service::public(place, board)).into_iter().chain([control]).collect()
+}
+
 /// Runs until asked to stop.
 async fn follow(
     signals: &mut Signals,
     parts: &mut Parts,
     reloader: &Reloader,
+    board: &Board,
 ) -> Result<(), Fatal> {
     let mut look = interval(BEAT_CHECK);
     let mut journal = parts.journal.clone();
     loop {
+        board.daemon.wait_until(clock::mono() + BEAT_CHECK);
         let asked = tokio::select! {
             asked = signals.next() => asked,
             _ = look.tick() => {

@@ -5,9 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     desk::Treated,
-
     look::{self, Filter, Place},
-    outbox::{DEAD, Deliveries, PARKED, WAITS},
+    outbox::{DEAD, Deliveries, WAITS},
     store::StoreError,
 };
 use crate::arrival::Name;
@@ -42,6 +41,7 @@ pub enum Remedied {
 /// A delivery, as far as a remedy depends on it.
 struct Stand {
     state: i64,
+    class: String,
     watch: i64,
     path: Vec<u8>,
     body_len: u64,
@@ -73,8 +73,7 @@ impl Deliveries<'_> {
         configured: &[Name],
     ) -> Result<Remedied, StoreError> {
         let Some(stand) = self.stand(place)? else { return Ok(Remedied::Gone) };
-        let is_configured =
-            configured.iter().any(|name| name.as_str() == stand.endpoint);
+        let is_configured = configured.iter().any(|name| name.as_str() == stand.endpoint);
         match remedy {
             Remedy::Discard => self.discard(place, &stand)?,
             Remedy::Retry if !is_configured => return Ok(Remedied::NotConfigured),
@@ -85,7 +84,8 @@ impl Deliveries<'_> {
     }
 
     fn stand(&self, place: Place) -> Result<Option<Stand>, StoreError> {
-        let sql = "SELECT d.state, e.watch, e.path, length(e.body), p.name, p.parked_url IS NOT NULL
+        let sql = "SELECT d.state, e.watch, e.path, length(e.body), p.name, p.parked_url IS NOT NULL,
+                     coalesce(d.class, '')
                    FROM delivery d JOIN event e ON e.seq = d.seq JOIN endpoint p ON p.id = d.endpoint
                    WHERE d.seq = ?1 AND d.endpoint = ?2";
         let mut found = self.db.prepare_cached(sql)?;
@@ -97,6 +97,7 @@ impl Deliveries<'_> {
                 body_len: row.get(3)?,
                 endpoint: row.get(4)?,
                 is_parked: row.get(5)?,
+                class: row.get(6)?,
             })
         });
         Ok(row.optional()?)
@@ -111,6 +112,7 @@ impl Deliveries<'_> {
                        WHERE seq = ?1 AND endpoint = ?2";
             let behind = self.insert_in_order(place, stand)?;
             self.db.prepare_cached(sql)?.execute(params![seq, endpoint, behind])?;
+            self.tables.buried(endpoint, &stand.class);
             self.tables.revived(endpoint, stand.body_len, is_first);
         } else {
             let sql = "UPDATE delivery SET next_ms = 0 WHERE seq = ?1 AND endpoint = ?2";
@@ -122,7 +124,8 @@ impl Deliveries<'_> {
     /// Of one path the older event goes first (P5): whatever has not ended goes behind this one, or this one
     /// behind it. The event to wait for.
     fn insert_in_order(&self, place: Place, stand: &Stand) -> Result<Option<i64>, StoreError> {
-        let sql = "SELECT max(d.seq) FILTER (WHERE d.seq < ?4), min(d.seq) FILTER (WHERE d.seq > ?4)
+        let sql =
+            "SELECT max(d.seq) FILTER (WHERE d.seq < ?4), min(d.seq) FILTER (WHERE d.seq > ?4)
                    FROM event e JOIN delivery d ON d.seq = e.seq
                    WHERE e.watch = ?1 AND e.path = ?2 AND d.endpoint = ?3 AND d.state IN (0, 2)";
         let row = params![stand.watch, stand.path, place.endpoint, place.seq];
@@ -141,8 +144,8 @@ impl Deliveries<'_> {
         self.db.prepare_cached(sql)?.execute([seq, endpoint])?;
         match stand.state {
             WAITS => self.ended(seq, endpoint)?,
-            DEAD => self.tables.dead = self.tables.dead.saturating_sub(1),
-            _ => debug_assert_eq!(stand.state, PARKED),
+            DEAD => self.tables.buried(endpoint, &stand.class),
+            _ => self.tables.census.unparked(endpoint),
         }
         self.forget_if_done(seq)?;
         self.let_follow(seq, endpoint)?;

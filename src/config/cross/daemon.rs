@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 use super::Crossing;
 use crate::config::{
     Sources,
-    checked::{Instance, Log, LogFormat, State},
+    checked::{Address, Instance, Log, LogFormat, State},
     file, flags,
     problem::{Place, Wrong},
 };
@@ -51,6 +51,18 @@ impl Crossing<'_> {
             Some(hash) => dir.join(format!("dirs-{hash}")),
             None => dir,
         })
+    }
+
+    pub(super) fn listen(&mut self, typed: &str) -> Option<Address> {
+        let key = ["http", "listen"];
+        if typed == "none" {
+            return None;
+        }
+        if let Some(path) = typed.strip_prefix("unix:") {
+            return self.absolute(&key, path).map(Address::Unix);
+        }
+        let address = typed.parse().map(Address::Tcp);
+        address.map_err(|_| self.object(&key, Wrong::Listen)).ok()
     }
 
     pub(super) fn log(&mut self, typed: &file::Log) -> Log {

@@ -53,9 +53,8 @@ fn of_endpoint(typed: &Endpoint) -> [(&'static str, bool); 12] {
     ]
 }
 
-fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 6] {
+fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 5] {
     [
-        (["http", "listen"], typed.http.listen != "none"),
         (["restart", "max_age"], typed.restart.max_age.0 != "none"),
         (["restart", "on_binary_change"], typed.restart.on_binary_change),
         (["heartbeat", "url"], typed.heartbeat.url != "none"),

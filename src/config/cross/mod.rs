@@ -48,12 +48,13 @@ impl Crossing<'_> {
         let watches = self.watches(typed);
         self.later(typed);
         let state = self.state(&typed.state);
+        let listen = self.listen(&typed.http.listen);
         let log = self.log(&typed.log);
         let control = self.control(&typed.control.socket);
         let instance = self.instance(&typed.instance);
         let drain = self.period(&["shutdown", "drain"], &typed.shutdown.drain, Duration::ZERO);
         let state = state?;
-        Some(checked::Config { instance, watches, endpoints, state, drain, log, control })
+        Some(checked::Config { instance, watches, endpoints, state, drain, listen, log, control })
     }
 
     /// A key or type that the file shape does not know.
