@@ -7,7 +7,7 @@ use axum::{
     body::Bytes,
     extract::{Path, State},
     http::StatusCode,
-    response::Response,
+    response::{IntoResponse, Response},
     routing::post,
 };
 use tracing::info;
@@ -58,7 +58,25 @@ fn router(desk: Desk) -> Router {
 }
 
 /// An answer, or why there is none.
-type Answer = Result<Response, Response>;
+type Answer = Result<Response, No>;
+
+/// Why there is no answer.
+struct No {
+    status: StatusCode,
+    error: String,
+}
+
+impl No {
+    fn of(status: StatusCode, error: impl Into<String>) -> Self {
+        Self { status, error: error.into() }
+    }
+}
+
+impl IntoResponse for No {
+    fn into_response(self) -> Response {
+        front::json(self.status, &Refused { error: self.error })
+    }
+}
 
 async fn list(State(desk): State<Desk>, body: Bytes) -> Answer {
     let Ask { filter, after, limit } = read(&body)?;
@@ -92,8 +110,7 @@ async fn discard(State(desk): State<Desk>, body: Bytes) -> Answer {
 async fn treat(desk: &Desk, remedy: Remedy, body: &[u8]) -> Answer {
     let Ask { filter, after, .. } = read(body)?;
     if filter.is_empty() {
-        let error = "which events? a filter is needed".to_owned();
-        return Err(front::json(StatusCode::BAD_REQUEST, &Refused { error }));
+        return Err(No::of(StatusCode::BAD_REQUEST, "which events? a filter is needed"));
     }
     let after = after.unwrap_or(Place::START);
     let treated = desk.treat(remedy, filter, after).await.map_err(unusable)?;
@@ -110,10 +127,7 @@ async fn treat(desk: &Desk, remedy: Remedy, body: &[u8]) -> Answer {
 }
 
 async fn resume(State(desk): State<Desk>, Path(name): Path<String>) -> Answer {
-    let unknown = || {
-        let error = "there is no endpoint of this name".to_owned();
-        front::json(StatusCode::NOT_FOUND, &Refused { error })
-    };
+    let unknown = || No::of(StatusCode::NOT_FOUND, "there is no endpoint of this name");
     let name = Name::parse(&name).ok_or_else(unknown)?;
     let resumed = desk.resume(name.clone()).await.map_err(unusable)?;
     let was_parked = resumed.ok_or_else(unknown)?;
@@ -121,14 +135,13 @@ async fn resume(State(desk): State<Desk>, Path(name): Path<String>) -> Answer {
     Ok(front::json(StatusCode::OK, &Resumed { was_parked }))
 }
 
-fn read(body: &[u8]) -> Result<Ask, Response> {
-    serde_json::from_slice(body).map_err(|why| {
-        let error = format!("not a question: {why}");
-        front::json(StatusCode::BAD_REQUEST, &Refused { error })
-    })
+fn read(body: &[u8]) -> Result<Ask, No> {
+    let bad =
+        |why: serde_json::Error| No::of(StatusCode::BAD_REQUEST, format!("not a question: {why}"));
+    serde_json::from_slice(body).map_err(bad)
 }
 
-fn unusable(Unavailable: Unavailable) -> Response {
-    let error = "the journal cannot be used now; the log and `watchd status` say why".to_owned();
-    front::json(StatusCode::SERVICE_UNAVAILABLE, &Refused { error })
+fn unusable(Unavailable: Unavailable) -> No {
+    let error = "the journal cannot be used now; the log and `watchd status` say why";
+    No::of(StatusCode::SERVICE_UNAVAILABLE, error)
 }
