@@ -27,11 +27,18 @@ const PURE: &[&str] = &[
     "deliver/schedule",
     "deliver/verdict",
     "deliver/request",
+    "deliver/cloud_events",
+    "deliver/trace",
+    "deliver/bucket",
+    "deliver/ramp",
+    "deliver/doubt",
     "deliver/signature",
     "deliver/retry_after",
     "deliver/lane",
     "deliver/breaker",
     "deliver/pace",
+    "notice/desk",
+    "heartbeat/judge",
 ];
 const IMPURE: &[&str] = &[
     "tokio::",
@@ -49,6 +56,8 @@ const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     ("notify", &["kernel"]),
     ("rusqlite", &["journal"]),
     ("figment", &["config"]),
+    // Not `rustls::crypto::ring`, which is part of TLS.
+    ("use ring", &["secret", "deliver/signature"]),
     ("libc", &["lease"]),
     ("hyper_util", &["front", "control/client"]),
 ];

@@ -44,6 +44,15 @@ pub struct Due {
     pub body: Arc<[u8]>,
     /// Attempts charged so far.
     pub attempts: u32,
+    /// How many of them ended in a refusal of the event itself, as far as the attempt log goes back.
+    pub rejections: u32,
+}
+
+impl Due {
+    /// Whether this is no file but a notice of the daemon about itself: the path of a file is relative.
+    pub fn is_notice(&self) -> bool {
+        self.path.as_bytes().first() == Some(&b'/')
+    }
 }
 
 /// What [`Outbox::due`] found.

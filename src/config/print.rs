@@ -44,6 +44,13 @@ pub(super) fn toml(config: &Config, typed: &Settings) -> String {
     page.table("http");
     let listen = config.listen.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
     page.key("listen", Text(&listen));
+    if let Some(heartbeat) = &config.heartbeat {
+        page.table("heartbeat");
+        page.url_source(&heartbeat.url);
+        page.period("interval", heartbeat.interval);
+    }
+    page.table("operations");
+    page.key("endpoint", Text(config.operations.as_ref().map_or("none", Name::as_str)));
     page.table("log");
     page.key("level", Text(&config.log.filter));
     page.key("format", Text(log_format(config.log.format)));
@@ -122,10 +129,7 @@ impl Page {
 
     fn endpoint(&mut self, endpoint: &Endpoint) {
         self.table(&format!("endpoint.{}", endpoint.name));
-        match &endpoint.url {
-            UrlSource::Given(url) => self.url(url),
-            UrlSource::File(file) => self.key("url_file", Text(&file.to_string_lossy())),
-        }
+        self.url_source(&endpoint.url);
         let files: Vec<_> = endpoint.secret_files.iter().map(|f| f.to_string_lossy()).collect();
         self.list("secret_files", &files);
         self.key("format", Text(format(endpoint.format)));
@@ -171,12 +175,19 @@ impl Page {
             format!("{} = {}", Text(name.as_str()), Text(&value))
         };
         let entries: Vec<String> = entries.map(entry).collect();
-        self.key(key, format_args!("{{ {} }}", entries.join(", ")));
+        self.key(key, format_args!("{{{}}}", entries.join(", ")));
     }
 
     fn file(&mut self, key: &str, file: Option<&Path>) {
         let file = file.map(Path::to_string_lossy);
         self.key(key, Text(file.as_deref().unwrap_or("none")));
+    }
+
+    fn url_source(&mut self, source: &UrlSource) {
+        match source {
+            UrlSource::Given(url) => self.url(url),
+            UrlSource::File(file) => self.key("url_file", Text(&file.to_string_lossy())),
+        }
     }
 
     /// Scheme, host and port as they are; path and query may be what authorises us at the receiver.

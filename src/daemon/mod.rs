@@ -2,6 +2,7 @@
 
 mod drain;
 mod lanes;
+mod notices;
 mod parts;
 mod plan;
 mod reload;
@@ -15,7 +16,7 @@ use tracing::{error, info, warn};
 
 use self::{
     drain::shut_down,
-    parts::{NotApplied, Parts},
+    parts::{Links, NotApplied, Parts},
     reload::Reloader,
     signals::{Asked, Signals},
 };
@@ -26,6 +27,7 @@ use crate::{
     front::{self, Place, Service},
     journal::{self, Journal, Lock, NotLocked},
     logging::Filter,
+    notice::Notices,
     vitals::{Board, Phase},
 };
 
@@ -98,14 +100,18 @@ async fn serve(
     let control = control::Socket::of(&config);
     let services = services(&config, board, control.service(&journal, board));
     let _front = front::start(services, board).map_err(starting("the front"))?;
-    let mut parts = Parts::start(config, journal, board).map_err(starting("a watch"))?;
+    let links = Links { journal, notices: Notices::default(), board: Arc::clone(board) };
+    // Ends with the runtime: what it has not handed over by then is no event.
+    let _carries = tokio::spawn(notices::carry(links.notices.clone(), links.journal.clone()));
+    let mut parts =
+        Parts::start(config, links).map_err(starting("what the configuration names"))?;
     board.set_phase(Phase::Running);
     follow(&mut signals, &mut parts, reloader, board).await?;
     board.set_phase(Phase::Draining);
     board.daemon.wait_until(clock::mono() + parts.config.drain);
     parts.roots.stop_all();
     tokio::select! {
-        () = shut_down(&parts.journal, thread, parts.lanes, parts.config.drain, &control) => {}
+        () = shut_down(&parts.links.journal, thread, parts.lanes, parts.config.drain, &control) => {}
         // What is not delivered is in the journal.
         () = signals.stop_again() => {
             warn!("asked again: ending at once");
@@ -129,7 +135,7 @@ async fn follow(
     board: &Board,
 ) -> Result<(), Fatal> {
     let mut look = interval(BEAT_CHECK);
-    let mut journal = parts.journal.clone();
+    let mut journal = parts.links.journal.clone();
     loop {
         board.daemon.wait_until(clock::mono() + BEAT_CHECK);
         let asked = tokio::select! {

@@ -5,13 +5,17 @@
 
 mod attempt;
 pub mod breaker;
+pub mod bucket;
 mod clerk;
+pub mod cloud_events;
+mod discards;
 mod doubt;
 pub mod excerpt;
 pub mod lane;
 mod open;
 pub mod pace;
 mod parking;
+pub mod ramp;
 mod reading;
 mod reopen;
 mod report;
@@ -20,6 +24,7 @@ pub mod retry_after;
 pub mod schedule;
 pub mod signature;
 mod story;
+pub mod trace;
 pub mod verdict;
 mod worker;
 
@@ -40,6 +45,7 @@ use crate::{
     arrival::{Outbox, Wake},
     clock,
     config::checked::Endpoint,
+    notice::Notices,
     stop::Stop,
     vitals::{LaneState, LaneVitals, Pause},
 };
@@ -70,13 +76,15 @@ pub async fn run_lane<O: Outbox>(
     endpoint: Endpoint,
     outbox: O,
     vitals: Arc<LaneVitals>,
+    notices: Notices,
     mut orders: Orders,
 ) -> LaneSummary {
     let endpoint = Arc::new(endpoint);
     let summary = match open_lane(&endpoint, &vitals, &mut orders, open).await {
         Some(opened) => {
             let reopening = Reopening::new(&endpoint, Arc::new(open));
-            deliver(&endpoint, (opened, reopening), &outbox, &vitals, &mut orders).await
+            let told = (&vitals, notices);
+            deliver(&endpoint, (opened, reopening), &outbox, told, &mut orders).await
         }
         None => LaneSummary::default(),
     };
@@ -160,11 +168,11 @@ async fn deliver<C: Courier, O: Outbox>(
     endpoint: &Endpoint,
     (opened, mut reopening): (Opened<C>, Reopening<C>),
     outbox: &O,
-    vitals: &Arc<LaneVitals>,
+    (vitals, notices): (&Arc<LaneVitals>, Notices),
     orders: &mut Orders,
 ) -> LaneSummary {
     let name = &endpoint.name;
-    let mut worker = Worker::new(endpoint, opened, Arc::clone(vitals));
+    let mut worker = Worker::new(endpoint, opened, Arc::clone(vitals), notices);
     let mut calls = Crowd::new();
     calls.push(ask(outbox, name, worker.first_call()));
     worker.stop(*orders.stop.borrow_and_update());
@@ -173,6 +181,9 @@ async fn deliver<C: Courier, O: Outbox>(
     loop {
         for call in worker.turn(clock::mono()) {
             calls.push(ask(outbox, name, call));
+        }
+        if worker.wants_files(clock::mono()) {
+            reopening.ask();
         }
         if worker.is_done() {
             return worker.summary();
@@ -204,7 +215,7 @@ async fn deliver<C: Courier, O: Outbox>(
             }
             Happened::Told(told) => worker.stop(told),
             Happened::Reopen => reopening.ask(),
-            Happened::Reopened(read) => worker.reopened(read),
+            Happened::Reopened(read) => worker.reopened(read, now),
             Happened::Time => {}
         }
     }

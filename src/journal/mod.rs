@@ -12,9 +12,11 @@ mod desk;
 mod entry;
 mod identity;
 pub mod look;
+mod notices;
 mod open;
 mod outbox;
 mod question;
+mod reads;
 mod remedy;
 mod retention;
 mod schema;
@@ -48,6 +50,7 @@ use crate::{
     },
     clock,
     config::checked::{self, Config},
+    notice::Told,
     vitals::{Beat, JournalVitals},
 };
 
@@ -74,6 +77,13 @@ impl Wakes {
         self.turns += 1;
         self.discards = discards;
     }
+}
+
+/// How the last run ended, as the journal knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// It did not close the journal: it was killed, or the power went.
+    pub after_crash: bool,
 }
 
 /// What the journal has to say when it has been closed.
@@ -135,6 +145,23 @@ impl Journal {
         let configured = Box::new(Configured::of(config));
         let (reply, answer) = oneshot::channel();
         let question = Question::Configure { configured, reply };
+        self.questions.send(question).await.map_err(|_| Unavailable)?;
+        answer.await.map_err(|_| Unavailable)?
+    }
+
+    /// How the last run ended.
+    pub async fn beginning(&self) -> Result<Beginning, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        let question = Question::Beginning { reply };
+        self.questions.send(question).await.map_err(|_| Unavailable)?;
+        answer.await.map_err(|_| Unavailable)?
+    }
+
+    /// Puts a notice into the outbox of the operations endpoint, if there is one and it is not about that;
+    /// returns once it is on stable storage.
+    pub async fn notify(&self, told: Told) -> Result<(), Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        let question = Question::Notice { told, reply };
         self.questions.send(question).await.map_err(|_| Unavailable)?;
         answer.await.map_err(|_| Unavailable)?
     }

@@ -9,10 +9,10 @@ use rusqlite::{Connection, OptionalExtension};
 use tracing::{debug, warn};
 
 use super::{
-    Closing,
+    Beginning, Closing,
     arrivals::{Arrivals, Origin, Source},
     configured::{self, Configured},
-    identity, look,
+    identity,
     outbox::Deliveries,
     question::{Answer, Question, answer},
     remedy::Remedied,
@@ -24,6 +24,7 @@ use crate::{
     arrival::{Conclusion, Name, Recorded, Settled},
     clock::{self, StepWatch},
     config::checked::Instance,
+    notice::Told,
     stat,
     vitals::{Backlog, Run},
 };
@@ -32,7 +33,7 @@ use crate::{
 const DISK_RESERVE_MAX: u64 = 4 << 20;
 
 pub(super) struct Open {
-    db: Connection,
+    pub(super) db: Connection,
     /// What is counted along.
     pub(super) tables: Tables,
     configured: Configured,
@@ -40,6 +41,8 @@ pub(super) struct Open {
     retention: RetentionClock,
     next_retention: Instant,
     steps: StepWatch,
+    /// How the run before this one ended.
+    pub(super) beginning: Beginning,
     run: Run,
 }
 
@@ -85,6 +88,7 @@ impl Open {
             retention: RetentionClock { now_ms, read_at: wall },
             next_retention: mono,
             steps: StepWatch::new(mono, wall),
+            beginning: Beginning { after_crash: run.after_crash },
             run,
         })
     }
@@ -199,6 +203,10 @@ impl Open {
                 news = true;
                 answer(reply, self.deliveries().release(&endpoint)?)
             }
+            Question::Notice { told, reply } => {
+                news = !refuses && self.notify(&told)?;
+                answer(reply, ())
+            }
             Question::Park { endpoint, url, reply } => {
                 answer(reply, self.deliveries().park(&endpoint, url)?)
             }
@@ -259,6 +267,12 @@ impl Open {
         Ok(news)
     }
 
+    fn notify(&mut self, told: &Told) -> Result<bool, StoreError> {
+        let Some(to) = &self.configured.operations else { return Ok(false) };
+        let mut deliveries = Deliveries { db: &self.db, tables: &mut self.tables };
+        deliveries.notify(to, told, &self.origin, clock::wall_micros())
+    }
+
     /// New events leave the last of the disk alone: what is delivered must be stored, and the log be
     /// emptied into the database, or nothing would ever make room again. Free pages of the database are
     /// room, too.
@@ -266,35 +280,6 @@ impl Open {
         let Ok(space) = stat::space(&self.configured.dir) else { return Ok(false) };
         let reserve = DISK_RESERVE_MAX.min(space.total / 4);
         Ok(space.free < reserve && space.free + store::free_bytes(&self.db)? < reserve)
-    }
-
-    /// Answers a question that only reads.
-    pub(super) fn read(&mut self, question: Question) -> Result<Option<Answer>, StoreError> {
-        Ok(Some(match question {
-            Question::Recall { source, entries, reply } => {
-                answer(reply, self.arrivals().recall(&source.watch, &entries)?)
-            }
-            Question::FirstScan { source, reply } => {
-                answer(reply, self.arrivals().first_scan(&source.watch)?)
-            }
-            Question::Remembered { source, after, reply } => {
-                answer(reply, self.arrivals().remembered(&source.watch, &after)?)
-            }
-            Question::Due { endpoint, held, limit, reply } => {
-                answer(reply, self.deliveries().due(&endpoint, &held, limit, clock::wall())?)
-            }
-            Question::IsParked { endpoint, url, reply } => {
-                answer(reply, self.deliveries().is_parked(&endpoint, url)?)
-            }
-            Question::Missing { endpoint, held, reply } => {
-                answer(reply, self.deliveries().missing(&endpoint, &held)?)
-            }
-            Question::Page { filter, after, limit, reply } => {
-                answer(reply, look::page(&self.db, &filter, after, limit)?)
-            }
-            Question::Detail { place, reply } => answer(reply, look::detail(&self.db, place.seq)?),
-            _ => return Ok(None),
-        }))
     }
 
     /// What has to be done now and then: follows a clock that was set back, forgets what may be forgotten,
@@ -331,11 +316,11 @@ impl Open {
         self.deliveries().bury_oldest(keep)
     }
 
-    fn arrivals(&mut self) -> Arrivals<'_> {
+    pub(super) fn arrivals(&mut self) -> Arrivals<'_> {
         Arrivals { db: &self.db, tables: &mut self.tables }
     }
 
-    fn deliveries(&mut self) -> Deliveries<'_> {
+    pub(super) fn deliveries(&mut self) -> Deliveries<'_> {
         Deliveries { db: &self.db, tables: &mut self.tables }
     }
 }

@@ -40,7 +40,7 @@ impl Deliveries<'_> {
     ) -> Result<DueBatch, StoreError> {
         let id = self.tables.endpoint(endpoint)?;
         let replayed = self.tables.replayed.remove(&id);
-        let waiting = self.tables.backlog(id).events;
+        let waiting = self.tables.waiting(id);
         // Not compared with what is held: that may have been concluded a moment ago.
         if waiting == 0 {
             return Ok(DueBatch::default());
@@ -89,7 +89,10 @@ impl Deliveries<'_> {
     }
 
     fn fetch(&self, endpoint: i64, seq: i64) -> Result<Due, StoreError> {
-        let sql = "SELECT d.attempts, e.id, e.watch, e.path, e.body
+        // An attempt that came early was free, and is logged all the same: never more than were charged.
+        let sql = "SELECT d.attempts, e.id, e.watch, e.path, e.body,
+                   CASE d.attempts WHEN 0 THEN 0 ELSE min(d.attempts, (SELECT count(*) FROM attempt a
+                     WHERE a.seq = d.seq AND a.endpoint = d.endpoint AND a.class = 'reject')) END
                    FROM delivery d JOIN event e ON e.seq = d.seq WHERE d.seq = ?1 AND d.endpoint = ?2";
         let mut row = self.db.prepare_cached(sql)?;
         let mut rows = row.query(params![seq, endpoint])?;
@@ -104,6 +107,7 @@ impl Deliveries<'_> {
             watch: self.tables.watch_name(row.get(2)?)?,
             path: RelPath::from_bytes(bytes(3)?),
             body: bytes(4)?.into(),
+            rejections: row.get(5)?,
         })
     }
 
@@ -131,16 +135,8 @@ impl Deliveries<'_> {
     ) -> Result<bool, StoreError> {
         let id = self.tables.endpoint(endpoint)?;
         match conclusion {
-            Conclusion::Delivered => {
-                let sql = "DELETE FROM delivery WHERE seq = ?1 AND endpoint = ?2 AND state = 0";
-                let ended = self.db.prepare_cached(sql)?.execute(params![seq, id])?;
-                if ended == 0 {
-                    return Ok(false); // told twice: the first time a reply was lost
-                }
-                self.ended(seq, id)?;
-                self.forget_if_done(seq)?;
-                self.let_follow(seq, id)
-            }
+            Conclusion::Delivered => self.remove(seq, id),
+            Conclusion::Dead { .. } if self.is_notice(seq)? => self.remove(seq, id),
             Conclusion::Retry { attempts, delay, refusal } => {
                 self.update(seq, id, WAITS, now.after(*delay).0, *attempts, refusal, now)?;
                 Ok(false)
@@ -154,6 +150,25 @@ impl Deliveries<'_> {
                 self.let_follow(seq, id)
             }
         }
+    }
+
+    /// Lets go of a delivery that waits, and of its event if it was the last; true when another event of the
+    /// same path may go now.
+    pub(super) fn remove(&mut self, seq: i64, endpoint: i64) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM delivery WHERE seq = ?1 AND endpoint = ?2 AND state = 0";
+        let ended = self.db.prepare_cached(sql)?.execute(params![seq, endpoint])?;
+        if ended == 0 {
+            return Ok(false); // told twice: the first time a reply was lost
+        }
+        self.ended(seq, endpoint)?;
+        self.forget_if_done(seq)?;
+        self.let_follow(seq, endpoint)
+    }
+
+    fn is_notice(&self, seq: i64) -> Result<bool, StoreError> {
+        let sql = "SELECT substr(path, 1, 1) = x'2f' FROM event WHERE seq = ?1";
+        let found = self.db.prepare_cached(sql)?.query_row([seq], |row| row.get(0));
+        Ok(found.optional()?.unwrap_or(false))
     }
 
     #[expect(clippy::too_many_arguments, reason = "one per column")]
@@ -187,12 +202,16 @@ impl Deliveries<'_> {
     /// Counts a delivery out; and its event, when it was the last that waited.
     pub(super) fn ended(&mut self, seq: i64, endpoint: i64) -> Result<(), StoreError> {
         let sql =
-            "SELECT length(body), NOT EXISTS (SELECT 1 FROM delivery WHERE seq = ?1 AND state = 0)
-                   FROM event WHERE seq = ?1";
-        let row =
-            self.db.prepare_cached(sql)?.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)));
-        if let Some((bytes, last)) = row.optional()? {
-            self.tables.ended(endpoint, bytes, last);
+            "SELECT length(body), NOT EXISTS (SELECT 1 FROM delivery WHERE seq = ?1 AND state = 0),
+                   substr(path, 1, 1) = x'2f' FROM event WHERE seq = ?1";
+        let row = self
+            .db
+            .prepare_cached(sql)?
+            .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        match row.optional()? {
+            Some((_, _, true)) => self.tables.notice_ended(endpoint),
+            Some((bytes, last, false)) => self.tables.ended(endpoint, bytes, last),
+            None => {}
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Reply,
+    Beginning, Reply,
     arrivals::Source,
     configured::Configured,
     desk::Treated,
@@ -14,6 +14,7 @@ use crate::arrival::{
     Conclusion, DueBatch, FirstScan, Name, Present, Recall, Recorded, RelPath, Scanned, Settled,
     Unavailable, UrlPrint,
 };
+use crate::notice::Told;
 
 /// One question, with the way to answer it. Dropping it tells its asker that the journal is unavailable.
 pub(super) enum Question {
@@ -34,7 +35,9 @@ pub(super) enum Question {
     Treat { remedy: Remedy, filter: Filter, after: Place, reply: Reply<Treated> },
     Resume { endpoint: Name, reply: Reply<Option<bool>> },
     Missing { endpoint: Name, held: Vec<i64>, reply: Reply<Vec<i64>> },
+    Notice { told: Told, reply: Reply<()> },
     Configure { configured: Box<Configured>, reply: Reply<()> },
+    Beginning { reply: Reply<Beginning> },
     RefuseArrivals,
     Close,
 }
@@ -63,6 +66,7 @@ impl Question {
                 | Self::Park { .. }
                 | Self::Treat { .. }
                 | Self::Resume { .. }
+                | Self::Notice { .. }
         )
     }
 }

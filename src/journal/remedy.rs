@@ -113,7 +113,12 @@ impl Deliveries<'_> {
             let behind = self.insert_in_order(place, stand)?;
             self.db.prepare_cached(sql)?.execute(params![seq, endpoint, behind])?;
             self.tables.buried(endpoint, &stand.class);
-            self.tables.revived(endpoint, stand.body_len, is_first);
+            // A notice takes no room from events.
+            if stand.path.first() == Some(&b'/') {
+                self.tables.notice_waits(endpoint);
+            } else {
+                self.tables.revived(endpoint, stand.body_len, is_first);
+            }
         } else {
             let sql = "UPDATE delivery SET next_ms = 0 WHERE seq = ?1 AND endpoint = ?2";
             self.db.prepare_cached(sql)?.execute([seq, endpoint])?;

@@ -37,6 +37,10 @@ pub struct Config {
     pub log: Log,
     /// Where the control socket is; `None`: where it always is.
     pub control: Option<PathBuf>,
+    /// The endpoint that is told of the daemon's own fate; it is defined.
+    pub operations: Option<Name>,
+    /// Who is pinged while all is well.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 /// Where the instance id comes from.
@@ -136,6 +140,15 @@ pub enum Backend {
     Events,
     /// Scans only.
     Poll,
+}
+
+/// A dead man's switch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// Pinged; with `/fail` at the end of its path when all is not well.
+    pub url: UrlSource,
+    /// Between two pings; at least a second.
+    pub interval: Duration,
 }
 
 /// The journal's place and limits.

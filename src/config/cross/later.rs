@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Crossing;
 use crate::config::{
-    file::{Endpoint, Format, Settings},
+    file::{Endpoint, Settings},
     problem::Wrong,
 };
 
@@ -32,33 +32,22 @@ impl Crossing<'_> {
         let least = Duration::from_secs(1);
         self.period(&["self_check", "interval"], &typed.self_check.interval, least);
         self.count(&["self_check", "failures"], typed.self_check.failures, 1, 1000);
-        self.period(&["heartbeat", "interval"], &typed.heartbeat.interval, least);
     }
 }
 
-fn of_endpoint(typed: &Endpoint) -> [(&'static str, bool); 12] {
+fn of_endpoint(typed: &Endpoint) -> [(&'static str, bool); 5] {
     [
-        ("format", typed.format != Format::Json),
-        ("headers", !typed.headers.is_empty()),
-        ("header_files", !typed.header_files.is_empty()),
-        ("rate_limit", typed.rate_limit != "none"),
         ("client_cert_file", typed.client_cert_file != "none"),
         ("client_key_file", typed.client_key_file != "none"),
         ("proxy", typed.proxy != "none"),
         ("deny_private", typed.deny_private),
         ("allow", !typed.allow.is_empty()),
-        ("success_statuses", !typed.success_statuses.is_empty()),
-        ("retry_statuses", !typed.retry_statuses.is_empty()),
-        ("permanent_statuses", !typed.permanent_statuses.is_empty()),
     ]
 }
 
-fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 5] {
+fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 2] {
     [
         (["restart", "max_age"], typed.restart.max_age.0 != "none"),
         (["restart", "on_binary_change"], typed.restart.on_binary_change),
-        (["heartbeat", "url"], typed.heartbeat.url != "none"),
-        (["heartbeat", "url_file"], typed.heartbeat.url_file.is_some()),
-        (["operations", "endpoint"], typed.operations.endpoint != "none"),
     ]
 }

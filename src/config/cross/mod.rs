@@ -4,6 +4,7 @@ mod daemon;
 mod endpoint;
 mod later;
 mod network;
+mod operations;
 mod request;
 mod watch;
 
@@ -53,8 +54,21 @@ impl Crossing<'_> {
         let control = self.control(&typed.control.socket);
         let instance = self.instance(&typed.instance);
         let drain = self.period(&["shutdown", "drain"], &typed.shutdown.drain, Duration::ZERO);
+        let operations = self.operations(typed);
+        let heartbeat = self.heartbeat(&typed.heartbeat);
         let state = state?;
-        Some(checked::Config { instance, watches, endpoints, state, drain, listen, log, control })
+        Some(checked::Config {
+            instance,
+            watches,
+            endpoints,
+            state,
+            drain,
+            listen,
+            log,
+            control,
+            operations,
+            heartbeat,
+        })
     }
 
     /// A key or type that the file shape does not know.

@@ -2,10 +2,11 @@
 
 mod fakes;
 mod real;
+mod recovery;
 
 use std::{collections::HashMap, sync::atomic::Ordering::Relaxed};
 
-use self::fakes::{Bench, Fake, Script, busy, endpoint, status};
+use self::fakes::{Bench, Fake, Script, busy, endpoint, form, status};
 use super::*;
 use crate::{
     arrival::{EventId, UrlPrint},
@@ -286,7 +287,7 @@ async fn a_lane_waits_for_its_files() {
         }
         Ok(Opened {
             courier: (),
-            signer: signature::Signer::new(&[]),
+            form: form(),
             redactor: excerpt::Redactor::default(),
             print: UrlPrint([0; 16]),
         })
@@ -301,7 +302,8 @@ async fn a_degraded_lane_stops_when_told() {
     let (stop, orders) = orders();
     let mut endpoint = endpoint();
     endpoint.secret_files = vec!["/nonexistent/secret".into()];
-    let lane = tokio::spawn(run_lane(endpoint, Fake::with(1), Arc::default(), orders));
+    let lane =
+        tokio::spawn(run_lane(endpoint, Fake::with(1), Arc::default(), Notices::default(), orders));
     tokio::time::sleep(Duration::from_mins(1)).await;
     stop.send_replace(Stop::Drain);
     assert_eq!(lane.await.unwrap(), LaneSummary::default());

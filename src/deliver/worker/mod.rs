@@ -1,5 +1,7 @@
-//! Between the waiting of `mod.rs` and the deciding of [`Lane`]: starts attempts, reads answers, and
+//! Between the waiting of the stage's `mod.rs` and the deciding of [`Lane`]: starts attempts, reads answers, and
 //! collects what is to be asked of the journal.
+
+mod files;
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -7,18 +9,18 @@ use std::{
 };
 
 use tokio::task::JoinSet;
-use tracing::{info, warn};
 
 use super::{
     LaneSummary,
     attempt::{Attempted, Courier, Task, attempt},
     clerk::{Answer, Call},
+    discards::Discards,
     doubt::Doubt,
     lane::{Change, Lane, Outcome},
     open::{OpenError, Opened},
     parking::Parking,
     reading::{self, Read},
-    request, retry_after,
+    retry_after,
     schedule::{Dice, Schedule},
     story,
     verdict::Class,
@@ -27,8 +29,9 @@ use crate::{
     arrival::{Conclusion, Due, Name, Wake},
     chance,
     clock::{self, WallMs},
-    config::checked::Endpoint,
-    http::{Bytes, Reply},
+    config::checked::{Endpoint, Statuses, UrlSource},
+    http::Reply,
+    notice::Notices,
     stop::Stop,
     vitals::{LaneState, LaneVitals},
 };
@@ -41,16 +44,19 @@ const GATHER_MAX: usize = 64;
 
 pub(super) struct Worker<C> {
     endpoint: Name,
+    statuses: Statuses,
     opened: Opened<C>,
     pub(super) vitals: Arc<LaneVitals>,
+    notices: Notices,
     pub(super) lane: Lane,
     pub(super) tasks: JoinSet<Task>,
     pub(super) stop: Stop,
     parking: Parking,
+    doubt: Doubt,
     /// The journal may have events that the lane has not seen.
     stale: bool,
     asking: bool,
-    doubt: Doubt,
+    discards: Discards,
     ask_at: Instant,
     /// Ends that are still to be stored, all of them together.
     ends: Vec<(i64, Conclusion)>,
@@ -64,20 +70,28 @@ pub(super) struct Worker<C> {
 }
 
 impl<C: Courier> Worker<C> {
-    pub(super) fn new(endpoint: &Endpoint, opened: Opened<C>, vitals: Arc<LaneVitals>) -> Self {
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        opened: Opened<C>,
+        vitals: Arc<LaneVitals>,
+        notices: Notices,
+    ) -> Self {
         let schedule = Schedule::new(&endpoint.retry_delays, endpoint.attempts);
         let now = clock::mono();
         Self {
             endpoint: endpoint.name.clone(),
+            statuses: endpoint.statuses.clone(),
             vitals,
-            lane: Lane::new(endpoint.concurrency, schedule, now),
+            notices,
+            lane: Lane::new(endpoint.concurrency, endpoint.rate_limit, schedule, now),
             tasks: JoinSet::new(),
             stop: Stop::Run,
             parking: Parking::Asked(opened.print),
+            doubt: Doubt::none(matches!(endpoint.url, UrlSource::File(_)), now),
             opened,
             stale: true,
             asking: false,
-            doubt: Doubt::default(),
+            discards: Discards::default(),
             ask_at: now + ASK_EVERY,
             ends: Vec::new(),
             store_at: None,
@@ -95,30 +109,16 @@ impl<C: Courier> Worker<C> {
         Call::IsParked(print)
     }
 
-    /// The endpoint's files were read again. What cannot be used changes nothing: the receiver may well
-    /// still take what it took before.
-    pub(super) fn reopened(&mut self, read: Result<Opened<C>, OpenError>) {
-        match read {
-            Ok(opened) => {
-                self.opened = opened;
-                // Parked at another URL is not parked.
-                self.stale = true;
-            }
-            Err(why) => warn!(endpoint = %self.endpoint, reason = %why,
-                "cannot read this endpoint's files again: going on with what was read before"),
-        }
-    }
-
     /// Starts what may start and says what to ask of the journal.
     pub(super) fn turn(&mut self, now: Instant) -> impl Iterator<Item = Call> + use<C> {
-        let may_start = self.parking == Parking::Open && !self.doubt.is_there();
-        if self.stop == Stop::Run && may_start {
+        let is_clear = !self.discards.are_unclear() && !self.doubt.holds(now);
+        if self.stop == Stop::Run && self.parking == Parking::Open && is_clear {
             while let Some(due) = self.lane.start(now) {
                 self.send(&due);
             }
         }
         self.publish(now);
-        [self.store(now), self.doubt.ask(&self.lane), self.ask(now)].into_iter().flatten()
+        [self.store(now), self.discards.ask(&self.lane), self.ask(now)].into_iter().flatten()
     }
 
     /// One call at a time, for all that has ended meanwhile: each costs the journal a sync.
@@ -166,10 +166,9 @@ impl<C: Courier> Worker<C> {
 
     fn send(&mut self, due: &Due) {
         let attempt_no = due.attempts.saturating_add(1);
-        let Opened { signer, courier, .. } = &self.opened;
-        let headers = request::headers(signer, due.event, attempt_no, clock::wall(), &due.body);
-        let body = Bytes::from_owner(due.body.clone());
-        let attempt = attempt(courier.clone(), due.seq, headers, body);
+        let Opened { form, courier, .. } = &self.opened;
+        let request = form.request(due.event, attempt_no, clock::wall(), &due.body);
+        let attempt = attempt(courier.clone(), due.seq, request);
         self.tasks.spawn(async { Task::Attempted(attempt.await) });
     }
 
@@ -182,7 +181,7 @@ impl<C: Courier> Worker<C> {
     /// The journal may have something new.
     pub(super) fn woken(&mut self, wake: Wake) {
         self.stale = true;
-        self.doubt.woken(wake);
+        self.discards.woken(wake);
     }
 
     pub(super) fn stop(&mut self, stop: Stop) {
@@ -212,8 +211,12 @@ impl<C: Courier> Worker<C> {
     }
 
     fn attempted(&mut self, attempted: Attempted, now: Instant) -> Option<Call> {
-        let Attempted { seq, mut result, duration } = attempted;
+        let Attempted { seq, mut result, duration, resent } = attempted;
+        if resent {
+            self.lane.resent(now);
+        }
         let rest = result.as_mut().ok().and_then(|reply| reply.rest.take());
+        self.doubt.note(&result);
         let outcome = self.read(&result, duration);
         // Success leaves nothing to chance, and asks the kernel for none.
         let dice = if outcome.class == Class::Ok { MIDDLE } else { Dice(chance::bits()) };
@@ -227,6 +230,7 @@ impl<C: Courier> Worker<C> {
         }
         self.note(&ended, &outcome.refusal, duration);
         story::tell(&self.endpoint, &ended, &outcome.refusal, duration);
+        story::notify(&self.notices, &self.endpoint, &ended, &outcome.refusal);
         let change = ended.change.and_then(|change| self.changed(change));
         // A release goes to the journal before this: it must not undo the delay of this event.
         if let Some(conclusion) = ended.conclusion {
@@ -240,8 +244,9 @@ impl<C: Courier> Worker<C> {
         if let Ok(reply) = result {
             self.note_clock(reply, now);
         }
-        let signed = !self.opened.signer.is_empty();
-        reading::outcome(result, &Read { redactor: &self.opened.redactor, signed, now, took })
+        let Opened { form, redactor, .. } = &self.opened;
+        let signed = form.is_signed();
+        reading::outcome(result, &Read { redactor, statuses: &self.statuses, signed, now, took })
     }
 
     fn note_clock(&self, reply: &Reply, now: WallMs) {
@@ -290,7 +295,7 @@ impl<C: Courier> Worker<C> {
                 self.stale = true;
             }
             Answer::IsParked(parked) => self.parked(parked, now),
-            Answer::Missing(gone) => self.doubt.answered(&mut self.lane, &gone),
+            Answer::Missing(gone) => self.discards.answered(&mut self.lane, &gone),
         }
     }
 
@@ -309,7 +314,7 @@ impl<C: Courier> Worker<C> {
             return;
         }
         if self.lane.is_parked() {
-            info!(endpoint = %self.endpoint, "endpoint resumed");
+            story::resumed(&self.notices, &self.endpoint);
             self.lane.resume(now);
         }
         self.parking = Parking::Open;
