@@ -15,7 +15,6 @@ use super::{
     identity,
     outbox::Deliveries,
     question::{Answer, Question, answer},
-    remedy::Remedied,
     retention::{self, RetentionClock},
     store::{self, Opened, StoreError},
     tables::{Baseline, Tables},
@@ -211,10 +210,9 @@ impl Open {
                 answer(reply, self.deliveries().park(&endpoint, url)?)
             }
             Question::Treat { remedy, filter, after, reply } => {
-                let Self { db, tables, configured, .. } = self;
-                let mut deliveries = Deliveries { db, tables };
-                let treated = deliveries.treat(remedy, (&filter, after), &configured.endpoints)?;
-                news = treated.events.iter().any(|(_, remedied)| *remedied == Remedied::Done);
+                let endpoints = self.configured.endpoints.clone();
+                let treated = self.deliveries().treat(remedy, (&filter, after), &endpoints)?;
+                news = !treated.events.is_empty();
                 answer(reply, treated)
             }
             Question::Resume { endpoint, reply } => {
