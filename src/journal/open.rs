@@ -12,9 +12,12 @@ use super::{
     Beginning, Closing,
     arrivals::{Arrivals, Origin, Source},
     configured::{self, Configured},
+    desk::Treated,
     identity,
+    look::{Filter, Place},
     outbox::Deliveries,
     question::{Answer, Question, answer},
+    remedy::Remedy,
     retention::{self, RetentionClock},
     store::{self, Opened, StoreError},
     tables::{Baseline, Tables},
@@ -210,10 +213,8 @@ impl Open {
                 answer(reply, self.deliveries().park(&endpoint, url)?)
             }
             Question::Treat { remedy, filter, after, reply } => {
-                let endpoints = self.configured.endpoints.clone();
-                let treated = self.deliveries().treat(remedy, (&filter, after), &endpoints)?;
-                news = !treated.events.is_empty();
-                answer(reply, treated)
+                news = true;
+                answer(reply, self.treat(remedy, &filter, after)?)
             }
             Question::Resume { endpoint, reply } => {
                 news = true;
@@ -240,6 +241,16 @@ impl Open {
             recorded.push(arrivals.record(source, settled, &self.origin, room, now)?);
         }
         Ok(recorded)
+    }
+
+    fn treat(
+        &mut self,
+        remedy: Remedy,
+        filter: &Filter,
+        after: Place,
+    ) -> Result<Treated, StoreError> {
+        let Self { db, tables, configured, .. } = self;
+        Deliveries { db, tables }.treat(remedy, (filter, after), &configured.endpoints)
     }
 
     /// How attempts ended. On a disk that is nearly full what they said is not kept: the room is for what is
