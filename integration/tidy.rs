@@ -22,6 +22,9 @@ const PURE: &[&str] = &[
     "settle/unclear",
     "settle/aside",
     "vitals/health",
+    "metrics/exposition",
+    "metrics/pipeline",
+    "status",
     "journal/entry",
     "journal/retention",
     "deliver/schedule",
@@ -53,7 +56,7 @@ const IMPURE: &[&str] = &[
 /// A name from outside, and the only places that may say it: swapping it then touches one place.
 const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     ("reqwest", &["http", "config/checked"]),
-    ("hyper", &["http", "front"]),
+    ("hyper", &["http", "front", "control/client"]),
     ("rustls", &["http"]),
     ("tokio_rustls", &["http"]),
     ("rustls_platform_verifier", &["http"]),
@@ -64,7 +67,8 @@ const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     // Not `rustls::crypto::ring`, which is part of TLS.
     ("use ring", &["secret", "deliver/signature"]),
     ("libc", &["lease"]),
-    ("hyper_util", &["http", "front"]),
+    ("hyper_util", &["http", "front", "control/client"]),
+    ("maud", &["front/page"]),
 ];
 
 struct Source {

@@ -19,10 +19,16 @@ fn start(receiver: &Receiver, site: &Site) -> (Watchd, Front) {
 fn only_get_and_head_are_answered_and_unknown_pages_are_not_found() {
     let (receiver, site) = (Receiver::up(), Site::new());
     let (watchd, front) = start(&receiver, &site);
-    for page in ["/health", "/ready", "/status"] {
+    for (page, kind) in [
+        ("/", "text/html"),
+        ("/health", "application/json"),
+        ("/ready", "application/json"),
+        ("/status", "application/json"),
+        ("/metrics", "application/openmetrics-text; version=1.0.0"),
+    ] {
         let get = front.get(page);
         assert_eq!(get.status, 200, "{page}: {}", get.text());
-        assert_eq!(get.header("content-type"), Some("application/json"));
+        assert!(get.header("content-type").unwrap().starts_with(kind), "{page}");
         assert_eq!(get.header("cache-control"), Some("no-store"));
         let head =
             |method| format!("{method} {page} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -112,7 +118,7 @@ fn a_unix_socket_serves_the_same_and_one_that_was_left_behind_is_replaced() {
     let config = site.config(&receiver.url()).set("http", "listen", listen);
     for _ in 0..2 {
         let mut watchd = config.ready();
-        watchd.wait_for(said::LISTENING);
+        crate::harness::front::listening(&watchd);
         assert_eq!(get_unix(&socket, "/health").status, 200);
         let mode = socket.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o660);

@@ -65,7 +65,7 @@ fn commands_print_no_secret_with_the_daemon_up_and_down() {
 fn pages_show_no_secret() {
     let case = Case::after_all_kinds_of_answers();
     let front = Front::of(case.watchd.as_ref().unwrap());
-    for path in ["/status", "/health", "/ready"] {
+    for path in ["/", "/status", "/metrics", "/health", "/ready"] {
         let answer = front.get(path);
         assert!(!answer.body.is_empty() && answer.status != 404, "{path}: {}", answer.status);
         case.assert_clean(path, answer.head.as_bytes());
