@@ -17,7 +17,7 @@ use tokio::{
 use crate::{
     arrival::{
         Conclusion, DueBatch, FirstScan, Memory, Name, Outbox, Present, Recall, Recorded, Recorder,
-        RelPath, Report, Scanned, Settled, Unavailable, UrlPrint,
+        RelPath, Report, Scanned, Settled, Unavailable, UrlPrint, Wake,
     },
     clock,
     config::checked::{Config, Endpoint, Watch},
@@ -153,8 +153,14 @@ impl Outbox for LaneOutbox {
         self.journal.is_parked(to, url).await
     }
 
-    async fn woken(&self) {
+    async fn missing(&self, to: &Name, held: Vec<i64>) -> Result<Vec<i64>, Unavailable> {
+        self.journal.missing(to, held).await
+    }
+
+    /// Nobody discards anything here.
+    async fn woken(&self) -> Wake {
         self.bell.notified().await;
+        Wake::News
     }
 }
 

@@ -131,6 +131,16 @@ impl Said {
 
 impl attempt::Courier for Courier {
     async fn post(&self, headers: HeaderMap, body: Bytes) -> Result<Reply, Fault> {
+        self.send(headers, body).await
+    }
+
+    async fn post_afresh(&self, headers: HeaderMap, body: Bytes) -> Result<Reply, Fault> {
+        self.send(headers, body).await
+    }
+}
+
+impl Courier {
+    async fn send(&self, headers: HeaderMap, body: Bytes) -> Result<Reply, Fault> {
         if disk::is_dead() {
             return pending().await; // a process that is dead sends nothing
         }
