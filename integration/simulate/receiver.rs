@@ -43,6 +43,9 @@ impl Courier {
     }
 }
 
+/// So many refusals may have made a dead letter of an event.
+const ATTEMPTS_MIN: u32 = 3;
+
 /// What one endpoint has got, and what it has said.
 #[derive(Default)]
 pub(crate) struct Endpoint {
@@ -214,10 +217,9 @@ fn judge(endpoint: &Name, said: &Said, body: &Bytes) {
         let lost = r.database_lost;
         let first = r.bodies.entry(*id).or_insert_with(|| body.clone());
         let endpoint = r.endpoints.get(endpoint);
-        // Three refusals may have made it a dead letter.
         let ended = |y: &EventId| {
             endpoint.is_some_and(|e| {
-                e.taken.contains_key(y) || e.refused.get(y).is_some_and(|times| *times >= 3)
+                e.taken.contains_key(y) || e.refused.get(y).is_some_and(|times| *times >= ATTEMPTS_MIN)
             })
         };
         let overtaken = previous.filter(|y| y != id && !ended(y));
@@ -229,6 +231,14 @@ fn judge(endpoint: &Name, said: &Said, body: &Bytes) {
     if let Some(before) = overtaken {
         violation(format!("P5: {id} of {watch}/{path} reached {endpoint} before {before}"));
     }
+}
+
+/// Whether an endpoint refused an event so often that it may have been given up.
+pub(crate) fn may_be_dead((endpoint, id): &(Name, EventId)) -> bool {
+    with(|r| {
+        let refused = r.endpoints.get(endpoint).and_then(|e| e.refused.get(id));
+        refused.is_some_and(|times| *times >= ATTEMPTS_MIN)
+    })
 }
 
 /// Events that every one of `endpoints` should have: those that it has not taken.

@@ -29,6 +29,8 @@ use crate::{
 
 /// Retries wait for up to eight hours and a half.
 const PATIENCE: Duration = Duration::from_hours(100);
+/// As long as the last retry of what was refused may take.
+const REFUSED_PATIENCE: Duration = Duration::from_hours(13);
 /// What a healthy endpoint may take, whatever the others do.
 const PROMPT: Duration = Duration::from_secs(10);
 
@@ -289,24 +291,18 @@ impl Stage {
     async fn judge(&mut self) {
         let begin = Instant::now();
         let mut wait = Duration::from_secs(1);
-        let mut left = Left::default();
-        while !self.owed().is_empty() && begin.elapsed() < PATIENCE {
+        while !self.owed().iter().all(receiver::may_be_dead) && begin.elapsed() < PATIENCE {
             self.wait_until(Instant::now() + wait).await;
-            if self.daemon.is_none() {
-                self.start();
-            }
+            self.start();
             wait = (wait * 2).min(Duration::from_mins(10));
-            // What the receivers refused may be dead: then there is nothing to wait for.
-            if begin.elapsed() > Duration::from_hours(12) {
-                left = self.look().await;
-                let dead: BTreeSet<_> = left.dead.iter().cloned().collect();
-                if self.owed().iter().all(|owed| dead.contains(owed)) {
-                    break;
-                }
-            }
+        }
+        // Another attempt may bring what was refused, or end it.
+        while !self.owed().is_empty() && begin.elapsed() < REFUSED_PATIENCE {
+            self.wait_until(Instant::now() + wait).await;
+            wait = (wait * 2).min(Duration::from_mins(10));
         }
         sleep(Duration::from_mins(1)).await;
-        left = if left.dead.is_empty() { self.look().await } else { left };
+        let left = self.look().await;
         self.conclude(&left);
     }
 

@@ -398,7 +398,8 @@ impl Author {
                 let by = *self.chance.pick(&[-86_400, -3600, -30, 30, 3600, 86_400]);
                 self.add(at, Deed::StepWall(by));
             }
-            16 => {
+            // A mount that comes back is noticed by a door that is not simulated.
+            16 if self.rescans => {
                 self.add(at, Deed::Mount { volume, mounted: false });
                 self.add(end, Deed::Mount { volume, mounted: true });
             }
