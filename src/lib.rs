@@ -33,6 +33,7 @@ pub mod journal;
 pub(crate) mod kernel;
 pub(crate) mod lease;
 pub mod logging;
+pub mod metrics;
 pub(crate) mod mounts;
 pub mod notice;
 pub mod secret;

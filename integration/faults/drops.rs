@@ -120,7 +120,8 @@ fn a_nameless_file_that_is_linked_in_is_one_arrival() {
     python(
         "fd = os.open('in', os.O_TMPFILE | os.O_RDWR)
 os.write(fd, data)
-os.link(f'/proc/self/fd/{fd}', 'in/drop.dat', follow_symlinks=True)
+fds = os.open('/proc/self/fd', os.O_RDONLY)
+os.link(str(fd), 'in/drop.dat', src_dir_fd=fds, follow_symlinks=True)
 os.close(fd)",
     );
 }

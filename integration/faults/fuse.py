@@ -1,13 +1,14 @@
 # A file system with one file, in a few requests of the FUSE protocol (linux/fuse.h, version 7.31): it works,
 # says that its disk fails, or does not answer, as it is told. Spoken to the kernel directly: no library does
 # the last of these.
-import ctypes, errno, os, struct, threading
+import ctypes, errno, os, select, struct, threading
 
 LOOKUP, FORGET, GETATTR, OPEN, READ, STATFS, RELEASE = 1, 2, 3, 14, 15, 17, 18
 FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR, INTERRUPT, BATCH_FORGET = 25, 26, 27, 28, 29, 36, 42
 EMPTY = (RELEASE, RELEASEDIR, FLUSH)
 libc = ctypes.CDLL(None, use_errno=True)
-mode, held, unanswered, names = ["works"], [], threading.Event(), ["remote.dat"]
+mode, names = ["works"], ["remote.dat"]
+unanswered, resumed = threading.Event(), threading.Event()
 
 
 def attributes(node):
@@ -56,7 +57,14 @@ def reply(device, unique, found):
 
 
 def serve(device):
+    waiting = select.poll()
+    waiting.register(device, select.POLLIN)
     while True:
+        waiting.poll()
+        if mode[0] == "hangs":
+            # Left where it is: whoever waits for a request that was taken in cannot even be killed.
+            unanswered.set()
+            resumed.wait()
         try:
             request = os.read(device, 1 << 20)
         except OSError:
@@ -68,9 +76,6 @@ def serve(device):
         if opcode == INIT:
             more = struct.pack("<4I2H4I", 7, 31, 4096, 0, 8, 6, 1 << 16, 1, 0, 0)
             reply(device, unique, more + bytes(64 - len(more)))
-        elif mode[0] == "hangs":
-            held.append((device, unique, opcode, node, body))
-            unanswered.set()
         elif mode[0] == "fails":
             reply(device, unique, errno.EIO)
         else:
@@ -87,11 +92,11 @@ def mount(path):
 
 def turn(to):
     mode[0] = to
-    if to == "works":
-        while held:
-            device, unique, opcode, node, body = held.pop()
-            reply(device, unique, answer(opcode, node, body))
+    if to == "hangs":
         unanswered.clear()
+        resumed.clear()
+    else:
+        resumed.set()
 
 
 def unmount(path):
