@@ -47,6 +47,9 @@ fn directories_beyond_the_limit_of_watches_are_polled_until_there_is_room() {
     front.status_when("what is polled is shown", |status| {
         status["watches"][0]["polled_directories"] == 3
     });
+    let metrics = front.get("/metrics").text();
+    let polled = "watchd_watch_directories{watch=\"inbox\",how=\"poll\"} 3";
+    assert!(metrics.contains(polled), "{metrics}");
     let paths: Vec<_> = dirs.iter().flat_map(|dir| disk::create_many(dir, "each", 5)).collect();
     receiver.wait_for_paths(&paths);
     for dir in &dirs[..3] {
