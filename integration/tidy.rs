@@ -26,6 +26,7 @@ const PURE: &[&str] = &[
     "metrics/exposition",
     "metrics/pipeline",
     "status",
+    "journal/copy/format",
     "journal/entry",
     "journal/retention",
     "deliver/schedule",

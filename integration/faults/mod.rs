@@ -9,6 +9,7 @@ mod limits;
 mod load;
 mod mounts;
 mod roots;
+mod seen_copy;
 mod shares;
 mod state;
 

@@ -12,6 +12,7 @@ use super::{
     Beginning, Closing,
     arrivals::{Arrivals, Origin, Source},
     configured::{self, Configured},
+    copy::{self, Copying},
     identity,
     outbox::Deliveries,
     question::{Answer, Question, answer},
@@ -32,7 +33,7 @@ use crate::{
 const DISK_RESERVE_MAX: u64 = 4 << 20;
 
 pub(super) struct Open {
-    db: Connection,
+    pub(super) db: Connection,
     /// What is counted along.
     pub(super) tables: Tables,
     configured: Configured,
@@ -40,6 +41,7 @@ pub(super) struct Open {
     retention: RetentionClock,
     next_retention: Instant,
     steps: StepWatch,
+    pub(super) copying: Copying,
     /// How the run before this one ended.
     pub(super) beginning: Beginning,
     run: Run,
@@ -64,6 +66,7 @@ impl Open {
         let dir = configured.dir.as_path();
         let identity = identity::identify(dir, instance)?;
         let Opened { db, after_crash } = store::open(dir, identity.is_known, check)?;
+        copy::restore(&db, dir)?;
         identity.keep(dir)?;
         let sql = "SELECT value FROM meta WHERE key = 'retention_ms'";
         let now_ms = db.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(0);
@@ -87,6 +90,7 @@ impl Open {
             retention: RetentionClock { now_ms, read_at: wall },
             next_retention: mono,
             steps: StepWatch::new(mono, wall),
+            copying: Copying::new(dir),
             beginning: Beginning { after_crash: run.after_crash },
             run,
         })
@@ -293,8 +297,7 @@ impl Open {
         }))
     }
 
-    /// What has to be done now and then: follows a clock that was set back, forgets what may be forgotten,
-    /// gives free pages back.
+    /// Now and then: follows a clock that was set back, forgets what may be, gives free pages back, copies.
     pub(super) fn keep_house(&mut self) -> Result<(), StoreError> {
         let (mono, wall) = (clock::mono(), clock::wall());
         if let Some(step) = self.steps.set_back(mono, wall) {
@@ -302,6 +305,7 @@ impl Open {
             warn!(step_s = step.as_secs(), "the clock was set back: retries keep their distance");
         }
         self.steps = StepWatch::new(mono, wall);
+        self.copying.look(&self.db)?;
         if mono < self.next_retention && self.tables.dead <= self.configured.dead_max {
             return Ok(());
         }
