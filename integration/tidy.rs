@@ -65,7 +65,7 @@ const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     ("use ring", &["secret", "deliver/signature"]),
     ("libc", &["lease"]),
     ("rustix::event", &["mounts"]),
-    ("hyper_util", &["front"]),
+    ("hyper_util", &["front", "control/client"]),
     ("maud", &["front/page"]),
 ];
 
