@@ -54,7 +54,8 @@ impl Request {
             (name.to_ascii_lowercase(), value.trim().to_owned())
         };
         let json: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let path = announced_path(&json["data"]);
+        // In the binary mode of CloudEvents the body is the data alone.
+        let path = announced_path(json.get("data").unwrap_or(&json));
         Self {
             connection,
             unix_seconds: super::clock::unix_seconds(),

@@ -1,5 +1,6 @@
 //! One promise after the other (P1 to P11, in README.md); the file names carry the number.
 
+mod cloud_events;
 mod demo;
 mod heartbeat;
 mod http_rules;
