@@ -2,6 +2,7 @@
 
 mod cloud_events;
 mod demo;
+mod endpoint_keys;
 mod heartbeat;
 mod http_rules;
 mod notices;
@@ -28,7 +29,9 @@ mod p6_independent;
 mod p7_stops_cleanly;
 mod p8_bounded;
 mod p9_it_says_how_it_is;
+mod recovery;
 mod reload;
+mod signatures;
 mod wire;
 
 use std::{
