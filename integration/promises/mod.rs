@@ -4,6 +4,7 @@ mod cloud_events;
 mod demo;
 mod heartbeat;
 mod http_rules;
+mod metrics;
 mod notices;
 mod operator;
 mod p10_no_secret_leaks;
@@ -28,6 +29,7 @@ mod p6_independent;
 mod p7_stops_cleanly;
 mod p8_bounded;
 mod p9_it_says_how_it_is;
+mod page;
 mod reload;
 mod wire;
 
