@@ -1,6 +1,8 @@
 //! One promise after the other (P1 to P11, in README.md); the file names carry the number.
 
+mod cloud_events;
 mod demo;
+mod endpoint_keys;
 mod heartbeat;
 mod http_rules;
 mod metrics;
@@ -30,7 +32,9 @@ mod p7_stops_cleanly;
 mod p8_bounded;
 mod p9_it_says_how_it_is;
 mod page;
+mod recovery;
 mod reload;
+mod signatures;
 mod wire;
 
 use std::{
