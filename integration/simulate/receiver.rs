@@ -219,7 +219,8 @@ fn judge(endpoint: &Name, said: &Said, body: &Bytes) {
         let endpoint = r.endpoints.get(endpoint);
         let ended = |y: &EventId| {
             endpoint.is_some_and(|e| {
-                e.taken.contains_key(y) || e.refused.get(y).is_some_and(|times| *times >= ATTEMPTS_MIN)
+                e.taken.contains_key(y)
+                    || e.refused.get(y).is_some_and(|times| *times >= ATTEMPTS_MIN)
             })
         };
         let overtaken = previous.filter(|y| y != id && !ended(y));

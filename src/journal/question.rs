@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
+
 use super::{
     Beginning, Reply,
     arrivals::Source,
@@ -15,6 +17,12 @@ use crate::arrival::{
     Unavailable, UrlPrint,
 };
 use crate::notice::Told;
+
+/// Questions answered by one transaction.
+const GROUP_MAX: usize = 128;
+
+/// A question that is answered alone.
+pub(super) type Change = (Box<Configured>, Reply<()>);
 
 /// One question, with the way to answer it. Dropping it tells its asker that the journal is unavailable.
 pub(crate) enum Question {
@@ -69,4 +77,24 @@ impl Question {
                 | Self::Notice { .. }
         )
     }
+}
+
+/// What is waiting, up to a change of the configuration: what was asked before it is answered before.
+pub(super) fn group(
+    first: Question,
+    questions: &mut mpsc::Receiver<Question>,
+) -> (Vec<Question>, Option<Change>) {
+    let (mut group, mut next) = (Vec::new(), Some(first));
+    while let Some(question) = next.take() {
+        match question {
+            Question::Configure { configured, reply } => {
+                return (group, Some((configured, reply)));
+            }
+            question => group.push(question),
+        }
+        if group.len() < GROUP_MAX {
+            next = questions.try_recv().ok();
+        }
+    }
+    (group, None)
 }

@@ -15,7 +15,7 @@ use super::{
     configured::Configured,
     identity::{self, Lock},
     open::{Open, Opening},
-    question::{Question, answer},
+    question::{Question, answer, group},
     store::{self, StoreError},
     tables::Baseline,
 };
@@ -25,12 +25,6 @@ use crate::{
     config::checked::{Config, Instance},
     vitals::JournalVitals,
 };
-
-/// A question that is answered alone.
-type Change = (Box<Configured>, Reply<()>);
-
-/// Questions answered by one transaction.
-const GROUP_MAX: usize = 128;
 
 /// How long a database that could not be opened is left alone.
 const REOPEN_AFTER: Duration = Duration::from_secs(2);
@@ -102,10 +96,31 @@ impl Writer {
 
     /// Waits for a question.
     fn wait_for(&mut self, questions: &mut mpsc::Receiver<Question>) -> Option<Question> {
+        if let Some(question) = self.copy_meanwhile(questions) {
+            return Some(question);
+        }
         self.ports.vitals.beat.wait();
         let question = questions.blocking_recv();
         self.ports.vitals.beat.begin(clock::mono());
         question
+    }
+
+    /// Goes on with the copy of what was announced until there is a question.
+    fn copy_meanwhile(&mut self, questions: &mut mpsc::Receiver<Question>) -> Option<Question> {
+        loop {
+            match self.open.as_mut()?.copy_on() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(failure) => {
+                    self.recover(failure);
+                    return None;
+                }
+            }
+            self.ports.vitals.beat.begin(clock::mono());
+            if let Ok(question) = questions.try_recv() {
+                return Some(question);
+            }
+        }
     }
 
     /// Answers a group of questions; breaks off when one of them was to close.
@@ -318,24 +333,4 @@ impl Writer {
             self.recover(failure);
         }
     }
-}
-
-/// What is waiting, up to a change of the configuration: what was asked before it is answered before.
-fn group(
-    first: Question,
-    questions: &mut mpsc::Receiver<Question>,
-) -> (Vec<Question>, Option<Change>) {
-    let (mut group, mut next) = (Vec::new(), Some(first));
-    while let Some(question) = next.take() {
-        match question {
-            Question::Configure { configured, reply } => {
-                return (group, Some((configured, reply)));
-            }
-            question => group.push(question),
-        }
-        if group.len() < GROUP_MAX {
-            next = questions.try_recv().ok();
-        }
-    }
-    (group, None)
 }
