@@ -14,6 +14,7 @@
 //! knows every stage.
 
 pub mod arrival;
+pub(crate) mod chance;
 pub mod check;
 pub mod cli;
 pub mod clock;
@@ -21,11 +22,13 @@ pub mod config;
 pub mod daemon;
 pub mod deliver;
 pub mod demo;
+pub(crate) mod directory;
 pub mod events;
 pub mod filesystem;
 pub mod globs;
 pub mod http;
 pub mod journal;
+pub(crate) mod kernel;
 pub(crate) mod lease;
 pub mod logging;
 pub mod restart;

@@ -94,6 +94,13 @@ pub fn place(path: &Path) -> io::Result<Place> {
     })
 }
 
+/// Whether the directory at `path` may be listed and entered. Without the first it would look like one that
+/// never fills.
+pub fn may_list(path: &Path) -> io::Result<()> {
+    use rustix::fs::Access;
+    Ok(rustix::fs::access(path, Access::READ_OK | Access::EXEC_OK)?)
+}
+
 /// Room on a file system, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     arrival::{Conclusion, Due, Name},
+    chance,
     clock::{self, WallMs},
     config::checked::Endpoint,
     http::{Bytes, Reply},
@@ -217,7 +218,7 @@ impl<C: Courier> Worker<C> {
         let rest = result.as_mut().ok().and_then(|reply| reply.rest.take());
         let outcome = self.read(&result);
         // Success leaves nothing to chance, and asks the kernel for none.
-        let dice = if outcome.class == Class::Ok { MIDDLE } else { dice() };
+        let dice = if outcome.class == Class::Ok { MIDDLE } else { Dice(chance::bits()) };
         let ended = self.lane.ended(seq, &outcome, now, dice)?;
         match rest {
             Some(rest) => drop(self.tasks.spawn(async move {
@@ -337,13 +338,3 @@ impl<C: Courier> Worker<C> {
 
 /// Neither early nor late.
 const MIDDLE: Dice = Dice(0x8000_0000_8000_0000);
-
-/// From the kernel, not from a seed at boot: after a power cut a whole fleet boots at the same time.
-fn dice() -> Dice {
-    let mut bytes = [0; 8];
-    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::NONBLOCK) {
-        Ok(8) => Dice(u64::from_ne_bytes(bytes)),
-        // Early at boot.
-        _ => MIDDLE,
-    }
-}

@@ -55,24 +55,13 @@ pub struct Ports {
 /// Starts settling. The thread ends when the watch stage hangs up.
 pub fn start(config: Watch, ports: Ports) -> io::Result<()> {
     let name = format!("settle {}", config.name);
-    let tracker = Tracker::new(config.quiet);
-    let policy = Policy::of(0);
-    let stage = Stage {
-        config,
-        ports,
-        tracker,
-        policy,
-        hold_until: None,
-        no_room: 0,
-        next_stuck: None,
-        unclear: Unclear::default(),
-        blind: false,
-    };
+    let stage = Stage::new(config, ports);
     thread::Builder::new().name(name).spawn(move || stage.run())?;
     Ok(())
 }
 
-struct Stage {
+/// The settling of one watch between two waits.
+pub(crate) struct Stage {
     config: Watch,
     ports: Ports,
     tracker: Tracker,
@@ -87,32 +76,67 @@ struct Stage {
 }
 
 impl Stage {
+    pub(crate) fn new(config: Watch, ports: Ports) -> Self {
+        Self {
+            tracker: Tracker::new(config.quiet),
+            config,
+            ports,
+            policy: Policy::of(0),
+            hold_until: None,
+            no_room: 0,
+            next_stuck: None,
+            unclear: Unclear::default(),
+            blind: false,
+        }
+    }
+
     fn run(mut self) {
         loop {
             let patience = self.patience();
-            if self.tracker.bytes() >= CANDIDATE_BYTES_MAX {
-                thread::park_timeout(patience);
-            } else {
+            if self.has_room() {
                 match self.ports.reports.recv_timeout(patience) {
-                    Ok(report) => self.take_all(report),
+                    Ok(report) => {
+                        self.take(report);
+                        self.take_reports();
+                    }
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
+            } else {
+                thread::park_timeout(patience);
             }
             let now = clock::mono();
             self.ports.beat.begin(now);
-            if self.hold_until.is_none_or(|hold| now >= hold) {
-                self.hold_until = None;
-                self.look_at_due(now);
-            }
-            self.name_stuck(now);
-            self.name_unclear(now);
+            self.step(now);
             self.ports.beat.end();
         }
     }
 
+    /// Whether more reports may be taken in.
+    fn has_room(&self) -> bool {
+        self.tracker.bytes() < CANDIDATE_BYTES_MAX
+    }
+
+    /// Takes in what has been reported, without waiting.
+    pub(crate) fn take_reports(&mut self) {
+        while self.has_room() {
+            let Ok(report) = self.ports.reports.try_recv() else { return };
+            self.take(report);
+        }
+    }
+
+    /// Looks at files whose time has come, and records those that are whole.
+    pub(crate) fn step(&mut self, now: Instant) {
+        if self.hold_until.is_none_or(|hold| now >= hold) {
+            self.hold_until = None;
+            self.look_at_due(now);
+        }
+        self.name_stuck(now);
+        self.name_unclear(now);
+    }
+
     /// How long there is nothing to do. With nothing waiting, until the next report.
-    fn patience(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Duration {
         const FOREVER: Duration = Duration::from_hours(24);
         let now = clock::mono();
         let look = self
@@ -122,14 +146,6 @@ impl Stage {
         let stuck = look.and(self.next_stuck);
         let wake = [look, stuck, self.unclear.deadline(now)].into_iter().flatten().min();
         wake.map_or(FOREVER, |wake| wake.saturating_duration_since(now))
-    }
-
-    fn take_all(&mut self, first: Report) {
-        self.take(first);
-        while self.tracker.bytes() < CANDIDATE_BYTES_MAX {
-            let Ok(report) = self.ports.reports.try_recv() else { return };
-            self.take(report);
-        }
     }
 
     fn take(&mut self, report: Report) {

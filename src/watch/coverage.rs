@@ -9,13 +9,10 @@ use std::{
 
 use tracing::warn;
 
-use super::{
-    inbox::Inbox,
-    kernel::{Kernel, NotArmed},
-    schedule::Polled,
-};
+use super::{inbox::Inbox, schedule::Polled};
 use crate::{
     arrival::{Name, RelPath},
+    kernel::{Kernel, NotArmed},
     stat::DirId,
 };
 
@@ -59,7 +56,8 @@ impl Coverage {
         self.kernel = None;
         self.armed.clear();
         self.polled.clear();
-        let made = Kernel::new(Arc::clone(&self.root), Arc::clone(&self.inbox));
+        let inbox = Arc::clone(&self.inbox);
+        let made = Kernel::new(Arc::clone(&self.root), move |hint| inbox.note(hint));
         self.kernel = made
             .inspect_err(|error| {
                 warn!(watch = %self.watch, path = %self.root.display(), %error,

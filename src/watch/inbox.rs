@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use super::pending::{Batch, Hint, Pending};
+use super::pending::{Batch, Pending};
+use crate::kernel::Hint;
 
 /// Shared by the kernel's thread, which must not wait, the watch thread, and whoever stops it.
 #[derive(Debug)]

@@ -2,11 +2,10 @@
 //!
 //! One thread per watch does all of its looking, so that a root that hangs stalls itself only (P6). This
 //! file waits: for hints, for the next slice of a scan, for a timer. `pending`, `rules` and `schedule` decide,
-//! `kernel` and `scan` act, `root` and `tour` are the state in between. Every kind of loss has one answer: scan that place.
+//! `coverage` and `scan` act, `root` and `tour` are the state in between. Every kind of loss has one answer: scan that place.
 
 mod coverage;
 mod inbox;
-mod kernel;
 mod pending;
 mod root;
 mod rules;
@@ -27,14 +26,15 @@ use std::{
 use tracing::{info, warn};
 
 use self::{
-    inbox::{Closed, Inbox},
-    pending::{Batch, Hint},
-    root::Root,
+    inbox::Inbox,
+    pending::Batch,
+    root::{Abandoned, Root},
 };
 use crate::{
     arrival::{Memory, RelPath, Report},
     clock,
     config::checked,
+    kernel::Hint,
     stat::{self, Place},
     vitals::Beat,
 };
@@ -82,108 +82,106 @@ pub fn start(config: checked::Watch, ports: Ports) -> io::Result<Handle> {
     let inbox = Arc::new(Inbox::new(HINT_BYTES_MAX));
     let handle = Handle { inbox: Arc::clone(&inbox) };
     let name = format!("watch {}", config.name);
-    thread::Builder::new().name(name).spawn(move || Stage { config, ports, inbox }.run())?;
+    thread::Builder::new().name(name).spawn(move || run(&config, &ports, &inbox))?;
     Ok(handle)
 }
 
-struct Stage {
-    config: checked::Watch,
-    ports: Ports,
-    inbox: Arc<Inbox>,
-}
-
-/// Why a root is not watched (any more).
-enum Left {
-    /// The watch was stopped, or nobody takes its reports.
-    Stopped,
-    /// The path means something else now, or nothing.
-    Replaced,
-}
-
-impl Stage {
-    fn run(self) {
-        let mut told = None;
-        self.ports.beat.begin(clock::mono());
-        loop {
-            let place = match self.find() {
-                Ok(place) => place,
-                Err(error) => {
-                    let reason = error.to_string();
-                    if told.as_ref() != Some(&reason) {
-                        warn!(watch = %self.config.name, path = %self.config.path.display(), %reason,
-                            "suspended: looking for the directory until it is there");
-                        told = Some(reason);
-                    }
-                    match self.wait(MISSING_CHECK) {
-                        Ok(_) => continue,
-                        Err(_) => return,
-                    }
-                }
-            };
-            if told.take().is_some() {
-                info!(watch = %self.config.name, path = %self.config.path.display(), "resumed");
-            }
-            match self.follow(place) {
-                Left::Stopped => return,
-                Left::Replaced => {
-                    warn!(watch = %self.config.name, "the directory was replaced, starting over");
-                }
-            }
+/// Takes a step, waits for hints or for the time of the next, and so on until the watch is stopped.
+fn run(config: &checked::Watch, ports: &Ports, inbox: &Arc<Inbox>) {
+    let mut stage = Stage::new(config, ports, inbox);
+    let mut batch = Batch::default();
+    loop {
+        ports.beat.begin(clock::mono());
+        if stage.step(batch, clock::mono()).is_err() {
+            return;
         }
-    }
-
-    /// Waits for hints; anything but this is work.
-    fn wait(&self, patience: Duration) -> Result<Batch, Closed> {
-        self.ports.beat.end();
-        let batch = self.inbox.take(patience);
-        self.ports.beat.begin(clock::mono());
-        batch
-    }
-
-    /// What the configured path means now.
-    fn find(&self) -> io::Result<Place> {
-        let place = stat::place(&self.config.path)?;
-        if self.config.require_mount && !place.is_mount {
-            return Err(io::Error::other("nothing is mounted here, and require_mount is set"));
-        }
-        // Traversal without permission to list would look like an empty directory that never fills.
-        rustix::fs::access(
-            &self.config.path,
-            rustix::fs::Access::READ_OK | rustix::fs::Access::EXEC_OK,
-        )?;
-        Ok(place)
-    }
-
-    /// Watches the directory that the path means now, for as long as it means that.
-    fn follow(&self, place: Place) -> Left {
-        if self.ports.reports.send(Report::Armed(place.policy)).is_err() {
-            return Left::Stopped;
-        }
-        let mut root = Root::new(&self.config, place, &self.inbox, &self.ports);
-        let mut next_check = clock::mono() + PLACE_CHECK;
-        loop {
-            let Ok(batch) = self.wait(patience(&root, next_check)) else { return Left::Stopped };
-            let now = clock::mono();
-            if batch.lost {
-                root.lost(now);
-            }
-            // Lost events may have been about the root itself.
-            let root_gone = batch.lost || root.apply(batch);
-            if root_gone || now >= next_check {
-                next_check = now + PLACE_CHECK;
-                if self.find().map_or(true, |found| found.dir != place.dir) {
-                    return Left::Replaced;
-                }
-            }
-            if root.turn(now).is_err() {
-                return Left::Stopped;
-            }
-        }
+        let patience = stage.patience(clock::mono());
+        ports.beat.end();
+        let Ok(noted) = inbox.take(patience) else { return };
+        batch = noted;
     }
 }
 
-fn patience(root: &Root<'_>, next_check: Instant) -> Duration {
-    let now = clock::mono();
-    let wake = root.next_turn(now).min(next_check);
-    wake.saturating_duration_since(now)
+/// One watch between two waits.
+pub(crate) struct Stage<'a> {
+    config: &'a checked::Watch,
+    ports: &'a Ports,
+    inbox: &'a Arc<Inbox>,
+    followed: Option<Followed<'a>>,
+    /// Why there is no root, as it was told.
+    told: Option<String>,
+}
+
+/// The directory that the path means, for as long as it means that.
+struct Followed<'a> {
+    root: Root<'a>,
+    place: Place,
+    next_check: Instant,
+}
+
+impl<'a> Stage<'a> {
+    pub(crate) fn new(config: &'a checked::Watch, ports: &'a Ports, inbox: &'a Arc<Inbox>) -> Self {
+        Self { config, ports, inbox, followed: None, told: None }
+    }
+
+    /// Handles what was hinted, and does one slice of the scanning that is due.
+    pub(crate) fn step(&mut self, batch: Batch, now: Instant) -> Result<(), Abandoned> {
+        let Some(followed) = &mut self.followed else { return self.seek(now) };
+        if batch.lost {
+            followed.root.lost(now);
+        }
+        // Lost events may have been about the root itself.
+        let root_gone = batch.lost || followed.root.apply(batch);
+        if root_gone || now >= followed.next_check {
+            followed.next_check = now + PLACE_CHECK;
+            if find(self.config).map_or(true, |found| found.dir != followed.place.dir) {
+                warn!(watch = %self.config.name, "the directory was replaced, starting over");
+                self.followed = None;
+                return self.seek(now);
+            }
+        }
+        followed.root.turn(now)
+    }
+
+    /// How long there is nothing to do, without hints.
+    pub(crate) fn patience(&self, now: Instant) -> Duration {
+        let Some(followed) = &self.followed else { return MISSING_CHECK };
+        let wake = followed.root.next_turn(now).min(followed.next_check);
+        wake.saturating_duration_since(now)
+    }
+
+    /// Looks for the root, and follows it from now on if it is there.
+    fn seek(&mut self, now: Instant) -> Result<(), Abandoned> {
+        let (name, path) = (&self.config.name, self.config.path.display());
+        match find(self.config) {
+            Ok(place) => {
+                if self.told.take().is_some() {
+                    info!(watch = %name, %path, "resumed");
+                }
+                self.ports.reports.send(Report::Armed(place.policy)).map_err(|_| Abandoned)?;
+                let root = Root::new(self.config, place, self.inbox, self.ports, now);
+                let next_check = now + PLACE_CHECK;
+                self.followed = Some(Followed { root, place, next_check });
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                if self.told.as_ref() != Some(&reason) {
+                    warn!(watch = %name, %path, %reason,
+                        "suspended: looking for the directory until it is there");
+                    self.told = Some(reason);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the configured path means now.
+fn find(config: &checked::Watch) -> io::Result<Place> {
+    let place = stat::place(&config.path)?;
+    if config.require_mount && !place.is_mount {
+        return Err(io::Error::other("nothing is mounted here, and require_mount is set"));
+    }
+    stat::may_list(&config.path)?;
+    Ok(place)
 }

@@ -5,22 +5,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::arrival::RelPath;
-
-/// One thing that may have happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Hint {
-    /// Something happened to a regular file.
-    File(RelPath),
-    /// Something happened to an entry of unknown kind.
-    Entry(RelPath),
-    /// A directory appeared: its content may be older than our watch on it.
-    Dir(RelPath),
-    /// An entry went away, or moved out. Another one may have its name by now.
-    Gone(RelPath),
-    /// The kernel lost events: only a scan of everything tells what they were.
-    Lost,
-}
+use crate::{arrival::RelPath, kernel::Hint};
 
 /// Memory for one path beyond its bytes: the shared allocation and the set's slot.
 const OVERHEAD: usize = 64;

@@ -36,7 +36,7 @@ const TELL_LOST_EVERY: Duration = Duration::from_secs(10);
 
 /// Nobody takes our reports: the watch is being stopped.
 #[derive(Debug)]
-pub(super) struct Abandoned;
+pub(crate) struct Abandoned;
 
 pub(super) struct Root<'a> {
     config: &'a Watch,
@@ -62,6 +62,7 @@ impl<'a> Root<'a> {
         place: Place,
         inbox: &Arc<Inbox>,
         ports: &'a Ports,
+        now: Instant,
     ) -> Self {
         let path: Arc<Path> = config.path.as_path().into();
         let events = match config.backend {
@@ -74,7 +75,7 @@ impl<'a> Root<'a> {
             config,
             rules: Rules::of(config),
             coverage: Coverage::new(&config.name, &path, inbox, events),
-            schedule: Schedule::new(poll, rescan, clock::mono()),
+            schedule: Schedule::new(poll, rescan, now),
             path,
             place,
             ports,
@@ -112,8 +113,11 @@ impl<'a> Root<'a> {
         for dir in batch.dirs {
             self.mark_dirty(dir);
         }
+        entries.extend(batch.files.into_iter().chain(batch.entries));
+        // In the order of names: what lies together is looked at together, and a run can be repeated.
+        entries.sort_unstable();
         let mut seen = Vec::new();
-        for path in entries.into_iter().chain(batch.files).chain(batch.entries) {
+        for path in entries {
             self.look(&path, &mut seen);
             if seen.len() >= SLICE_ENTRIES && self.report(std::mem::take(&mut seen)).is_err() {
                 break;

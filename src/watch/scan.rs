@@ -1,14 +1,12 @@
 //! Walking a directory tree, a slice at a time, so that hints are handled in between.
 
-use std::{collections::HashSet, ffi::CStr, io, path::Path, sync::Arc};
-
-use rustix::fs::{CWD, Dir, FileType, Mode, OFlags};
+use std::{collections::HashSet, io, path::Path, sync::Arc};
 
 use super::rules::{Role, Rules};
 use crate::{
     arrival::{Kind, RelPath, Sample},
+    directory::{Directory, Entry},
     filesystem::Policy,
-    stat,
 };
 
 /// Directories that may join a walk under way. Each joins once, so that every walk ends however often
@@ -38,8 +36,7 @@ pub(crate) struct Place {
 #[derive(Debug)]
 struct OpenDir {
     place: Place,
-    dir: Dir,
-    policy: Policy,
+    dir: Directory,
 }
 
 /// Selected regular files of one directory.
@@ -103,12 +100,9 @@ impl Walk {
 
     /// Opens a directory for reading.
     pub(crate) fn enter(&mut self, place: Place) -> io::Result<()> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         // The root may be a symbolic link that the operator configured; nothing below it may.
-        let flags = if place.rel.is_root() { flags } else { flags | OFlags::NOFOLLOW };
-        let fd = rustix::fs::openat(CWD, place.rel.under(&self.root), flags, Mode::empty())?;
-        let policy = stat::policy(&fd)?;
-        self.open = Some(OpenDir { place, dir: Dir::new(fd)?, policy });
+        let dir = Directory::open(&place.rel.under(&self.root), place.rel.is_root())?;
+        self.open = Some(OpenDir { place, dir });
         Ok(())
     }
 
@@ -119,15 +113,15 @@ impl Walk {
         entries_max: usize,
     ) -> Result<Slice, (RelPath, io::Error)> {
         let Some(mut open) = self.open.take() else { return Ok(Slice::empty()) };
-        let (policy, is_late) = (open.policy, open.place.is_late);
+        let (policy, is_late) = (open.dir.policy(), open.place.is_late);
         let mut slice = Slice { policy, is_late, files: Vec::new() };
         for _ in 0..entries_max {
-            let Some(entry) = open.dir.read() else { return Ok(slice) };
+            let Some(entry) = open.dir.next_entry() else { return Ok(slice) };
             let entry = match entry {
                 Ok(entry) => entry,
-                Err(error) => return Err((open.place.rel, error.into())),
+                Err(error) => return Err((open.place.rel, error)),
             };
-            match look(&open, entry.file_name(), entry.file_type(), rules) {
+            match look(&open, &entry, rules) {
                 Some(Look::Dir(rel)) => self.todo.push(Place { rel, is_late }),
                 Some(Look::File(rel, sample)) => slice.files.push((rel, sample)),
                 None => {}
@@ -150,23 +144,19 @@ enum Look {
 }
 
 /// Judges one entry; stats it only when its name and type leave that open.
-fn look(open: &OpenDir, name: &CStr, hint: FileType, rules: &Rules<'_>) -> Option<Look> {
-    let bytes = name.to_bytes();
-    if matches!(bytes, b"." | b"..") {
-        return None;
-    }
-    let rel = open.place.rel.join(bytes);
-    match hint {
-        FileType::Directory => return rules.enters(&rel).then_some(Look::Dir(rel)),
-        FileType::RegularFile | FileType::Unknown => {}
-        _ => return None,
+fn look(open: &OpenDir, entry: &Entry, rules: &Rules<'_>) -> Option<Look> {
+    let rel = open.place.rel.join(entry.name());
+    match entry.kind() {
+        Some(Kind::Dir) => return rules.enters(&rel).then_some(Look::Dir(rel)),
+        Some(Kind::File) | None => {}
+        Some(Kind::Symlink | Kind::Other) => return None,
     }
     let candidate = rules.role(&rel) == Role::Candidate;
-    if !candidate && hint == FileType::RegularFile {
+    if !candidate && entry.kind() == Some(Kind::File) {
         return None;
     }
-    // It may have gone since readdir; then there is nothing to tell.
-    let sample = stat::entry_at(open.dir.fd().ok()?, name).ok()?;
+    // It may have gone since it was listed; then there is nothing to tell.
+    let sample = open.dir.sample(entry).ok()?;
     match sample.kind {
         Kind::Dir => rules.enters(&rel).then_some(Look::Dir(rel)),
         Kind::File => {

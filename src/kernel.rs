@@ -11,8 +11,22 @@ use notify::{
     event::{AccessKind, CreateKind, Flag, ModifyKind, RemoveKind, RenameMode},
 };
 
-use super::{inbox::Inbox, pending::Hint};
 use crate::arrival::RelPath;
+
+/// One thing that may have happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hint {
+    /// Something happened to a regular file.
+    File(RelPath),
+    /// Something happened to an entry of unknown kind.
+    Entry(RelPath),
+    /// A directory appeared: its content may be older than our watch on it.
+    Dir(RelPath),
+    /// An entry went away, or moved out. Another one may have its name by now.
+    Gone(RelPath),
+    /// The kernel lost events: only a scan of everything tells what they were.
+    Lost,
+}
 
 /// The kernel's view of one root.
 pub(crate) struct Kernel {
@@ -32,9 +46,9 @@ pub(crate) enum NotArmed {
 }
 
 impl Kernel {
-    /// A watcher that writes its hints into `inbox`. Fails when the user's limit of inotify instances is
-    /// used up (`fs.inotify.max_user_instances`).
-    pub(crate) fn new(root: Arc<Path>, inbox: Arc<Inbox>) -> io::Result<Self> {
+    /// A watcher that tells `note` what it hears; `note` must not wait. Fails when the user's limit of
+    /// inotify instances is used up (`fs.inotify.max_user_instances`).
+    pub(crate) fn new(root: Arc<Path>, note: impl Fn(Hint) + Send + 'static) -> io::Result<Self> {
         // No MODIFY and no OPEN: nothing fires per write, and our own probe does not wake us. That is four
         // times the burst that fits the kernel's queue (measured).
         let kinds = EventKindMask::CREATE
@@ -44,8 +58,8 @@ impl Kernel {
             | EventKindMask::ACCESS_CLOSE;
         let seen_from = Arc::clone(&root);
         let callback = move |event: notify::Result<notify::Event>| match event {
-            Ok(event) => hints(&seen_from, event, |hint| inbox.note(hint)),
-            Err(_) => inbox.note(Hint::Lost),
+            Ok(event) => hints(&seen_from, event, &note),
+            Err(_) => note(Hint::Lost),
         };
         let config = Config::default().with_event_kinds(kinds);
         let watcher = INotifyWatcher::new(callback, config).map_err(into_io)?;
@@ -77,7 +91,7 @@ fn into_io(error: notify::Error) -> io::Error {
 }
 
 /// Runs on the watcher's thread, which also serves `arm`: it must never wait for anybody.
-fn hints(root: &Path, event: notify::Event, mut note: impl FnMut(Hint)) {
+fn hints(root: &Path, event: notify::Event, note: impl Fn(Hint)) {
     // An overflow names no path, so it has to be asked for before the paths are looked at.
     if event.flag() == Some(Flag::Rescan) {
         return note(Hint::Lost);
