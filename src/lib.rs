@@ -33,6 +33,7 @@ pub(crate) mod lease;
 pub mod logging;
 pub mod restart;
 pub mod secret;
+pub mod self_check;
 pub mod settle;
 pub mod stat;
 pub mod stop;

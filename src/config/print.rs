@@ -38,6 +38,13 @@ pub(super) fn toml(config: &Config, typed: &Settings) -> String {
     page.key("dead_max_events", config.state.dead_events_max);
     page.table("shutdown");
     page.period("drain", config.drain);
+    page.table("self_check");
+    page.period("interval", config.self_check.interval);
+    page.key("failures", config.self_check.failures);
+    page.table("restart");
+    let max_age = config.restart.max_age.map_or_else(|| "none".to_owned(), show_period);
+    page.key("max_age", Text(&max_age));
+    page.key("on_binary_change", config.restart.on_binary_change);
     page.table("log");
     page.key("level", Text(&config.log.filter));
     page.key("format", Text(log_format(config.log.format)));

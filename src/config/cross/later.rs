@@ -28,10 +28,8 @@ impl Crossing<'_> {
                 self.object(&key, Wrong::NotAvailable);
             }
         }
-        // These need the listener, and do nothing without it; their values have to be right all the same.
+        // Without a URL it does nothing; its value has to be right all the same.
         let least = Duration::from_secs(1);
-        self.period(&["self_check", "interval"], &typed.self_check.interval, least);
-        self.count(&["self_check", "failures"], typed.self_check.failures, 1, 1000);
         self.period(&["heartbeat", "interval"], &typed.heartbeat.interval, least);
     }
 }
@@ -53,11 +51,9 @@ fn of_endpoint(typed: &Endpoint) -> [(&'static str, bool); 12] {
     ]
 }
 
-fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 7] {
+fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 5] {
     [
         (["http", "listen"], typed.http.listen != "none"),
-        (["restart", "max_age"], typed.restart.max_age.0 != "none"),
-        (["restart", "on_binary_change"], typed.restart.on_binary_change),
         (["heartbeat", "url"], typed.heartbeat.url != "none"),
         (["heartbeat", "url_file"], typed.heartbeat.url_file.is_some()),
         (["operations", "endpoint"], typed.operations.endpoint != "none"),

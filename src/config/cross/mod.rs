@@ -49,8 +49,19 @@ impl Crossing<'_> {
         let log = self.log(&typed.log);
         let instance = self.instance(&typed.instance);
         let drain = self.period(&["shutdown", "drain"], &typed.shutdown.drain, Duration::ZERO);
+        let self_check = self.self_check(&typed.self_check);
+        let restart = self.restart(&typed.restart);
         let state = state?;
-        Some(checked::Config { instance, watches, endpoints, state, drain, log })
+        Some(checked::Config {
+            instance,
+            watches,
+            endpoints,
+            state,
+            drain,
+            self_check,
+            restart,
+            log,
+        })
     }
 
     /// A key or type that the file shape does not know.
