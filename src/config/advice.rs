@@ -1,6 +1,7 @@
 //! The way out of each problem: one line that says what to write instead.
 
 use super::{
+    checked::BadHeader,
     problem::{Problem, Wrong},
     units::{BadPeriod, BadSize},
 };
@@ -46,6 +47,13 @@ impl Problem {
             Wrong::WhichEndpointFlag { known } => {
                 format!("set it in the file, in the table of one of {}", list(known))
             }
+            Wrong::NetworkBits { network } => {
+                format!("write \"{network}\", or the one address with the longest prefix")
+            }
+            Wrong::HalfIdentity { missing } => {
+                format!("add `{missing}`, which may name the same file, or remove `{leaf}`")
+            }
+            Wrong::Header(bad) | Wrong::HeaderFile { bad, .. } => header(*bad).to_owned(),
             Wrong::Missing { example } => format!("add a line such as {example}"),
             Wrong::NotAvailable => format!("remove `{leaf}`, or set it back to its default"),
             other => fixed(other).to_owned(),
@@ -81,6 +89,11 @@ fn fixed(wrong: &Wrong) -> &'static str {
         }
         Wrong::SizeOrder => "`min_size` must not be more than `max_size`",
         Wrong::Url(_) | Wrong::UrlFile { .. } => "such as \"https://example.net/hook\"",
+        Wrong::Proxy(_) => "such as \"http://proxy.example.net:3128\", without user and password",
+        Wrong::Rate(_) => "a whole number, `/` and s, m, h or d: \"50/s\", \"100/m\"",
+        Wrong::Network => "an address and the length of its prefix: \"10.0.0.0/8\", \"fd00::/8\"",
+        Wrong::TwoHeaders => "keep it in one of `headers` and `header_files`",
+        Wrong::StatusTwice { .. } => "decide what it means: keep it in one list",
         Wrong::TwoUrls => "keep one of `url` and `url_file`",
         Wrong::NoUrl => "add `url = \"https://...\"`, or `url_file` where the URL is a secret",
         Wrong::Nested => {
@@ -94,10 +107,25 @@ fn fixed(wrong: &Wrong) -> &'static str {
         Wrong::Secret { .. } => {
             "it must hold `whsec_` and standard base64 of 24 to 64 bytes, and nothing else"
         }
+        Wrong::NoKey { .. } => "it must be PEM: -----BEGIN PRIVATE KEY----- ..., not encrypted",
+        Wrong::OtherKey { .. } => "name the key that the certificate was made for",
         Wrong::NoCertificate { .. } => "it must be PEM: -----BEGIN CERTIFICATE----- ...",
         Wrong::TooShort { .. } | Wrong::Range { .. } => "remove the key for its default",
         Wrong::Twice { .. } => "name it once",
         _ => "remove it for the default",
+    }
+}
+
+fn header(bad: BadHeader) -> &'static str {
+    match bad {
+        BadHeader::Name => "letters, digits and `-`, as in \"X-Api-Key\"",
+        BadHeader::Reserved => {
+            "choose another name: webhook-*, ce-*, watchd-*, content-*, proxy-* and those of the connection are taken"
+        }
+        BadHeader::Many { .. } => "send fewer",
+        BadHeader::Empty | BadHeader::Value | BadHeader::Length { .. } => {
+            "one line of visible ASCII characters; in a file, one line end after it"
+        }
     }
 }
 

@@ -5,13 +5,21 @@ use std::{
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rustix::fs::{Access, access};
+use rustls::{
+    InconsistentKeys,
+    crypto::ring::sign::any_supported_type,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    sign::{CertifiedKey, SigningKey},
+};
 
 use super::{
     Reading,
-    checked::{Config, SecretUrl, UrlSource},
+    checked::{Config, IdentityFiles, SecretUrl, UrlSource, header_value},
+    cross::dotted,
     layers::KeyPath,
     problem::{Problem, Wrong},
 };
@@ -25,8 +33,7 @@ pub(super) fn files(reading: &mut Reading) {
     let Some(config) = &reading.config else { return };
     for (path, wrong) in findings(config) {
         let place = reading.context.place(&path);
-        let path = path.get(..path.len().min(3)).unwrap_or_default();
-        reading.problems.push(Problem::new(&path.join("."), wrong, place));
+        reading.problems.push(Problem::new(&dotted(&path), wrong, place));
     }
 }
 
@@ -46,6 +53,15 @@ fn findings(config: &Config) -> Vec<(KeyPath, Wrong)> {
         }
         if let UrlSource::File(file) = &endpoint.url {
             found.extend(url(file).err().map(|w| (key(&["endpoint", name, "url_file"]), w)));
+        }
+        for (header, file) in &endpoint.header_files {
+            let wrong = header_file(file).err();
+            let header = header.as_str();
+            found.extend(wrong.map(|w| (key(&["endpoint", name, "header_files", header]), w)));
+        }
+        if let Some(files) = &endpoint.identity {
+            let (leaf, wrong) = identity(files);
+            found.extend(wrong.map(|w| (key(&["endpoint", name, leaf]), w)));
         }
         if let Some(file) = &endpoint.ca_file {
             let wrong = certificates(file).err();
@@ -75,6 +91,44 @@ fn url(path: &Path) -> Result<(), Wrong> {
     let text = text_of(path)?;
     let bad = SecretUrl::parse(&text).err();
     bad.map_or(Ok(()), |bad| Err(Wrong::UrlFile { path: path.to_owned(), bad }))
+}
+
+fn header_file(path: &Path) -> Result<(), Wrong> {
+    let bad = header_value(&text_of(path)?).err();
+    bad.map_or(Ok(()), |bad| Err(Wrong::HeaderFile { path: path.to_owned(), bad }))
+}
+
+/// What is wrong with a client certificate and its key, and which of the two keys to blame.
+fn identity(files: &IdentityFiles) -> (&'static str, Option<Wrong>) {
+    let (cert, key) = ("client_cert_file", "client_key_file");
+    let chain = match chain(&files.cert) {
+        Ok(chain) => chain,
+        Err(wrong) => return (cert, Some(wrong)),
+    };
+    let signing = match signing_key(&files.key) {
+        Ok(signing) => signing,
+        Err(wrong) => return (key, Some(wrong)),
+    };
+    match CertifiedKey::new(chain, signing).keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => (key, None),
+        Err(rustls::Error::InconsistentKeys(_)) => {
+            (key, Some(Wrong::OtherKey { path: files.key.clone() }))
+        }
+        Err(_) => (cert, Some(Wrong::NoCertificate { path: files.cert.clone() })),
+    }
+}
+
+fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Wrong> {
+    let none = || Wrong::NoCertificate { path: path.to_owned() };
+    let text = text_of(path)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    found.ok().filter(|found| !found.is_empty()).ok_or_else(none)
+}
+
+fn signing_key(path: &Path) -> Result<Arc<dyn SigningKey>, Wrong> {
+    let none = || Wrong::NoKey { path: path.to_owned() };
+    let key = PrivateKeyDer::from_pem_slice(text_of(path)?.as_bytes()).map_err(|_| none())?;
+    any_supported_type(&key).map_err(|_| none())
 }
 
 fn certificates(path: &Path) -> Result<(), Wrong> {

@@ -232,7 +232,7 @@ fn kind_of(error: &Error) -> MisfitKind {
         Kind::UnknownVariant(word, known) => MisfitKind::UnknownWord(word.clone(), known),
         Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
             MisfitKind::Type {
-                found: describe(found),
+                found: if is_header(&error.path) { UNTOLD.to_owned() } else { describe(found) },
                 expected: describe_expected(expected),
                 unitless: match found {
                     Actual::Unsigned(number) => u64::try_from(*number).ok(),
@@ -248,6 +248,13 @@ fn kind_of(error: &Error) -> MisfitKind {
             unitless: None,
         },
     }
+}
+
+const UNTOLD: &str = "something else";
+
+/// Whether this is the value of a header, of which nothing is said, not even a number.
+fn is_header(path: &[String]) -> bool {
+    matches!(path, [table, _, key, _, ..] if table == "endpoint" && key == "headers")
 }
 
 /// What kind of thing a value is, without the value.

@@ -62,10 +62,10 @@ pub(super) fn unparsed(text: &str) -> String {
 
 fn walk(text: &str, table: &dyn TableLike, hidden: &mut Vec<Range<usize>>) {
     for (key, item) in table.iter() {
-        if SHOWN_KEYS.contains(&key) && item.as_table_like().is_none() {
-            continue;
-        }
         match item {
+            // A header may have any name, that of a key included, and its value is a secret.
+            _ if key == "headers" => hide_all(item, hidden),
+            _ if SHOWN_KEYS.contains(&key) && item.as_table_like().is_none() => {}
             Item::Value(value) if value.as_inline_table().is_none() => {
                 hide_value(text, value, hidden);
             }
@@ -76,6 +76,14 @@ fn walk(text: &str, table: &dyn TableLike, hidden: &mut Vec<Range<usize>>) {
                 }
             }
         }
+    }
+}
+
+/// Hides every value, quotes and numbers too.
+fn hide_all(item: &Item, hidden: &mut Vec<Range<usize>>) {
+    match item.as_table_like() {
+        Some(table) => table.iter().for_each(|(_, inner)| hide_all(inner, hidden)),
+        None => hidden.extend(item.span()),
     }
 }
 

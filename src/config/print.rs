@@ -1,18 +1,21 @@
 //! The effective configuration as TOML, for `--print-config`. What is printed can be loaded again.
 
 use std::{
+    borrow::Cow,
     fmt::{self, Write as _},
+    path::Path,
     time::Duration,
 };
 
 use super::{
     checked::{
-        Backend, Config, Endpoint, Initial, Instance, LogFormat, SecretUrl, UrlSource, Watch,
+        Backend, Config, Endpoint, Format, Initial, Instance, LogFormat, SecretUrl, Statuses,
+        UrlSource, Watch,
     },
     file::Settings,
-    units::{show_period, show_size},
+    units::{show_period, show_rate, show_size},
 };
-use crate::{arrival::Name, globs::DEFAULT_EXCLUDES};
+use crate::{arrival::Name, globs::DEFAULT_EXCLUDES, http::HeaderName};
 
 /// What stands for the path of a URL, which may be a secret.
 const HIDDEN: &str = "HIDDEN";
@@ -121,14 +124,55 @@ impl Page {
         }
         let files: Vec<_> = endpoint.secret_files.iter().map(|f| f.to_string_lossy()).collect();
         self.list("secret_files", &files);
+        self.key("format", Text(format(endpoint.format)));
+        self.headers(endpoint);
         self.period("connect_timeout", endpoint.connect_timeout);
         self.period("timeout", endpoint.timeout);
         self.key("concurrency", endpoint.concurrency);
+        let rate_limit = endpoint.rate_limit.map(show_rate);
+        self.key("rate_limit", Text(rate_limit.as_deref().unwrap_or("none")));
         let delays: Vec<String> = endpoint.retry_delays.iter().map(|d| show_period(*d)).collect();
         self.list("retry_delays", &delays);
         self.key("attempts", endpoint.attempts);
-        let ca_file = endpoint.ca_file.as_ref().map(|file| file.to_string_lossy());
-        self.key("ca_file", Text(ca_file.as_deref().unwrap_or("none")));
+        self.file("ca_file", endpoint.ca_file.as_deref());
+        let identity = endpoint.identity.as_ref();
+        self.file("client_cert_file", identity.map(|files| files.cert.as_path()));
+        self.file("client_key_file", identity.map(|files| files.key.as_path()));
+        let proxy = endpoint.proxy.as_ref().map_or("none", |proxy| proxy.as_url().as_str());
+        self.key("proxy", Text(proxy));
+        self.key("deny_private", endpoint.deny_private);
+        self.list("allow", &endpoint.allow.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let Statuses { success, retry, permanent } = &endpoint.statuses;
+        self.key("success_statuses", format_args!("{success:?}"));
+        self.key("retry_statuses", format_args!("{retry:?}"));
+        self.key("permanent_statuses", format_args!("{permanent:?}"));
+    }
+
+    fn headers(&mut self, endpoint: &Endpoint) {
+        let hidden = endpoint.headers.iter().map(|(name, _)| (name, HIDDEN.into()));
+        if !endpoint.headers.is_empty() {
+            self.line(format_args!("# the values of headers are not shown: they may be secrets"));
+        }
+        self.inline_table("headers", hidden);
+        let files = endpoint.header_files.iter().map(|(name, file)| (name, file.to_string_lossy()));
+        self.inline_table("header_files", files);
+    }
+
+    fn inline_table<'h>(
+        &mut self,
+        key: &str,
+        entries: impl Iterator<Item = (&'h HeaderName, Cow<'h, str>)>,
+    ) {
+        let entry = |(name, value): (&HeaderName, Cow<'_, str>)| {
+            format!("{} = {}", Text(name.as_str()), Text(&value))
+        };
+        let entries: Vec<String> = entries.map(entry).collect();
+        self.key(key, format_args!("{{ {} }}", entries.join(", ")));
+    }
+
+    fn file(&mut self, key: &str, file: Option<&Path>) {
+        let file = file.map(Path::to_string_lossy);
+        self.key(key, Text(file.as_deref().unwrap_or("none")));
     }
 
     /// Scheme, host and port as they are; path and query may be what authorises us at the receiver.
@@ -181,5 +225,13 @@ fn log_format(format: LogFormat) -> &'static str {
         LogFormat::Text => "text",
         LogFormat::Json => "json",
         LogFormat::Journal => "journal",
+    }
+}
+
+fn format(format: Format) -> &'static str {
+    match format {
+        Format::Json => "json",
+        Format::CloudEvents => "cloudevents",
+        Format::CloudEventsBinary => "cloudevents-binary",
     }
 }

@@ -2,9 +2,11 @@
 
 use std::{fmt, io, ops::Range, path::PathBuf, time::Duration};
 
+use ipnet::IpNet;
+
 use super::{
-    checked::BadUrl,
-    units::{BadPeriod, BadSize, show_period},
+    checked::{BadHeader, BadUrl},
+    units::{BadPeriod, BadRate, BadSize, show_period},
 };
 use crate::{arrival::Shown, secret::BadSecret};
 
@@ -136,6 +138,16 @@ pub enum Wrong {
     Url(BadUrl),
     #[error("this is a secret or a URL itself, where the name of a file is needed")]
     InlineSecret,
+    #[error("{0}")]
+    Proxy(BadUrl),
+    #[error("{0}")]
+    Header(BadHeader),
+    #[error("{0}")]
+    Rate(BadRate),
+    #[error("this is no network")]
+    Network,
+    #[error("bits are set behind the prefix")]
+    NetworkBits { network: IpNet },
     #[error("the marker must contain `{{name}}` exactly once")]
     MarkerName,
     #[error("the marker must differ from the name of the file")]
@@ -154,6 +166,12 @@ pub enum Wrong {
     TwoUrls,
     #[error("neither a URL nor a file with a URL is given")]
     NoUrl,
+    #[error("this header has a value and a file with a value")]
+    TwoHeaders,
+    #[error("{status} is in two of the lists")]
+    StatusTwice { status: u64 },
+    #[error("`{missing}` is missing")]
+    HalfIdentity { missing: &'static str },
     #[error("no endpoint of the name `{}` is defined", Shown(.name.as_bytes()))]
     Undefined { name: String, near: Option<String>, known: Vec<String> },
     #[error("named twice: `{}`", Shown(.name.as_bytes()))]
@@ -184,8 +202,14 @@ pub enum Wrong {
     Secret { path: PathBuf, bad: BadSecret },
     #[error("`{}` holds no usable URL: {bad}", shown(.path))]
     UrlFile { path: PathBuf, bad: BadUrl },
+    #[error("`{}` holds no usable header: {bad}", shown(.path))]
+    HeaderFile { path: PathBuf, bad: BadHeader },
     #[error("`{}` holds no certificate", shown(.path))]
     NoCertificate { path: PathBuf },
+    #[error("`{}` holds no private key", shown(.path))]
+    NoKey { path: PathBuf },
+    #[error("`{}` is not the key of the certificate", shown(.path))]
+    OtherKey { path: PathBuf },
 }
 
 fn shown(path: &std::path::Path) -> Shown<'_> {

@@ -1,4 +1,4 @@
-//! Durations and sizes as people write them: a whole number and a unit. Pure.
+//! Durations, sizes and rates as people write them: a whole number and a unit. Pure.
 
 use std::time::Duration;
 
@@ -67,6 +67,54 @@ pub enum BadSize {
     /// More than a file can hold.
     #[error("more than a file can hold")]
     TooLarge,
+}
+
+/// So many in so long, on average.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many; at least 1.
+    pub count: u32,
+    /// In how long: one of the units.
+    pub per: Duration,
+}
+
+/// Faster than this nothing here is, so that it is no limit.
+const RATE_COUNT_MAX: u32 = 1_000_000;
+
+/// Why a text is not a rate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadRate {
+    /// No `/` and a unit behind it.
+    #[error("the rate has no `/` and unit of time")]
+    NoUnit,
+    /// Something else than a unit of time behind the `/`.
+    #[error("`{unit}` is not a unit of time for a rate")]
+    Unit {
+        /// What was written behind the `/`.
+        unit: String,
+    },
+    /// No whole number in front, or one out of range.
+    #[error("not a whole number from 1 to {RATE_COUNT_MAX} in front of the `/`")]
+    Count,
+}
+
+/// Reads `"50/s"`, `"100/m"`, `"1000/h"`, `"5/d"`.
+pub fn parse_rate(text: &str) -> Result<Rate, BadRate> {
+    let (count, unit) = text.split_once('/').ok_or(BadRate::NoUnit)?;
+    let count = count.trim().parse().map_err(|_| BadRate::Count)?;
+    if !(1..=RATE_COUNT_MAX).contains(&count) {
+        return Err(BadRate::Count);
+    }
+    let unit = unit.trim();
+    match scale_of(PERIOD_UNITS, unit).filter(|ms| *ms >= 1000) {
+        Some(ms) => Ok(Rate { count, per: Duration::from_millis(ms) }),
+        None => Err(BadRate::Unit { unit: unit.to_owned() }),
+    }
+}
+
+/// The text that [`parse_rate`] reads back as this.
+pub fn show_rate(rate: Rate) -> String {
+    format!("{}/{}", rate.count, show_period(rate.per).trim_start_matches('1'))
 }
 
 /// Reads `"2s"`, `"500ms"`, `"10m"`, `"1h"`, `"1d"`.
@@ -141,6 +189,34 @@ mod tests {
             ("3650d", 315_360_000_000),
         ] {
             assert_eq!(parse_period(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates() {
+        let rate = |count, secs| Rate { count, per: Duration::from_secs(secs) };
+        for (text, meant) in [
+            ("50/s", rate(50, 1)),
+            (" 1 / m ", rate(1, 60)),
+            ("1000000/h", rate(1_000_000, 3600)),
+            ("5/d", rate(5, 86_400)),
+        ] {
+            assert_eq!(parse_rate(text), Ok(meant), "{text}");
+            assert_eq!(parse_rate(&show_rate(meant)), Ok(meant));
+        }
+        let unit = |unit: &str| BadRate::Unit { unit: unit.to_owned() };
+        for (text, why) in [
+            ("50", BadRate::NoUnit),
+            ("50/", unit("")),
+            ("50/ms", unit("ms")),
+            ("50/2s", unit("2s")),
+            ("0/s", BadRate::Count),
+            ("-1/s", BadRate::Count),
+            ("1.5/s", BadRate::Count),
+            ("1000001/s", BadRate::Count),
+            ("/s", BadRate::Count),
+        ] {
+            assert_eq!(parse_rate(text), Err(why), "{text}");
         }
     }
 

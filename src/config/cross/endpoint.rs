@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use super::Crossing;
 use crate::config::{
-    checked::{self, SecretUrl, UrlSource},
+    checked::{self, Format, SecretUrl, UrlSource},
     file::{self, Settings},
     layers::Origin,
     problem::Wrong,
@@ -40,15 +40,24 @@ impl Crossing<'_> {
         let concurrency = self.count(&key, typed.concurrency, 1, CONCURRENCY_MAX);
         let attempts = self.count(&["endpoint", name, "attempts"], typed.attempts, 1, ATTEMPTS_MAX);
         Some(checked::Endpoint {
+            headers: self.headers(name, &typed.headers),
+            header_files: self.header_files(name, typed),
+            rate_limit: self.rate_limit(name, &typed.rate_limit),
+            identity: self.identity(name, typed),
+            proxy: self.proxy(name, &typed.proxy),
+            allow: self.allow(name, &typed.allow),
+            statuses: self.statuses(name, typed),
             name: parsed?,
             url: url?,
             secret_files,
+            format: format(typed.format),
             connect_timeout,
             timeout,
             concurrency: usize::try_from(concurrency).unwrap_or(1),
             retry_delays,
             attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
             ca_file,
+            deny_private: typed.deny_private,
         })
     }
 
@@ -108,5 +117,13 @@ impl Crossing<'_> {
             self.period(&["endpoint", name, "retry_delays", &element], delay, PERIOD_MIN)
         });
         delays.collect()
+    }
+}
+
+fn format(typed: file::Format) -> Format {
+    match typed {
+        file::Format::Json => Format::Json,
+        file::Format::CloudEvents => Format::CloudEvents,
+        file::Format::CloudEventsBinary => Format::CloudEventsBinary,
     }
 }

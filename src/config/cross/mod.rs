@@ -3,6 +3,8 @@
 mod daemon;
 mod endpoint;
 mod later;
+mod network;
+mod request;
 mod watch;
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
@@ -206,7 +208,7 @@ impl Context {
 }
 
 /// A key as it is named in a report: the number of a list's element is left out.
-fn dotted(path: &[String]) -> String {
+pub(super) fn dotted(path: &[String]) -> String {
     let is_index = |key: &String| key.bytes().all(|b| b.is_ascii_digit());
     let keys = match path.split_last() {
         Some((last, rest)) if rest.len() > 2 && is_index(last) => rest,

@@ -149,6 +149,48 @@ fn check_looks_at_what_is_named_and_load_does_not() {
 }
 
 #[test]
+fn check_compares_a_client_certificate_with_its_key() {
+    let made = |name: &str| rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let (one, other) = (made("a"), made("b"));
+    let lines = "client_cert_file = \"cert\"\nclient_key_file = \"key\"\n";
+    let (dir, sources) = file(&format!("{GOOD}{lines}"));
+    let about = |cert: &str, key: &str| {
+        fs::write(dir.path().join("cert"), cert).unwrap();
+        fs::write(dir.path().join("key"), key).unwrap();
+        let mut found = said(&inspect(&sources).err().unwrap());
+        found.retain(|line| line.contains("client_") && !line.contains("not available"));
+        found
+    };
+    let (cert, key) = (one.cert.pem(), one.signing_key.serialize_pem());
+    assert!(about(&cert, &key).is_empty());
+    for (cert, key, expected) in [
+        (cert.as_str(), other.signing_key.serialize_pem().as_str(), "/key` is not the key of"),
+        (&cert, "canary", "/key` holds no private key"),
+        (&cert, &cert, "/key` holds no private key"),
+        ("canary", &key, "/cert` holds no certificate"),
+        (&key, &key, "/cert` holds no certificate"),
+    ] {
+        let found = about(cert, key);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains(expected) && !found[0].contains("canary"), "{found:?}");
+    }
+}
+
+#[test]
+fn check_looks_into_header_files() {
+    let lines = "header_files = { x-good = \"good\", x-bad = \"bad\", x-gone = \"gone\" }\n";
+    let (dir, sources) = file(&format!("{GOOD}{lines}"));
+    fs::write(dir.path().join("good"), "Bearer abc\n").unwrap();
+    fs::write(dir.path().join("bad"), "canary\ncanary\n").unwrap();
+    let mut about = said(&inspect(&sources).err().unwrap());
+    about.retain(|line| line.contains("header_files.x"));
+    assert_eq!(about.len(), 2, "{about:?}");
+    assert!(about.iter().any(|line| line.contains("/bad` holds no usable header: the value has")));
+    assert!(about.iter().any(|line| line.contains("there is no") && line.contains("/gone`")));
+    assert!(about.iter().all(|line| !line.contains("canary")), "{about:?}");
+}
+
+#[test]
 fn state_directory_of_commands() {
     let mut sources = Sources { env: env(&[("HOME", "/h")]), ..Sources::default() };
     assert_eq!(state_dir(&sources).unwrap(), path("/h/.local/state/watchd"));

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::super::*;
 use crate::{
     arrival::{Conclusion, Due, DueBatch, EventId, Name, RelPath, Unavailable, UrlPrint},
-    config::checked::{SecretUrl, UrlSource},
+    config::checked::{Format, SecretUrl, Statuses, UrlSource},
     http::{Bytes, Fault, HeaderMap, Reply},
 };
 
@@ -211,12 +211,21 @@ pub(super) fn endpoint() -> Endpoint {
         name: Name::parse("crm").unwrap(),
         url: UrlSource::Given(SecretUrl::parse("http://127.0.0.1:1/hook").unwrap()),
         secret_files: Vec::new(),
+        format: Format::Json,
+        headers: Vec::new(),
+        header_files: Vec::new(),
         connect_timeout: Duration::from_secs(5),
         timeout: Duration::from_secs(30),
         concurrency: 4,
+        rate_limit: None,
         retry_delays: vec![Duration::from_secs(5), Duration::from_secs(30)],
         attempts: 5,
         ca_file: None,
+        identity: None,
+        proxy: None,
+        deny_private: false,
+        allow: Vec::new(),
+        statuses: Statuses::default(),
     }
 }
 

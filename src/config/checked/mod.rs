@@ -1,10 +1,20 @@
 //! The configuration as used: every value valid, every glob compiled. Only [`super::load`] makes one.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+mod endpoint;
+mod header;
+mod url;
+
+use std::{path::PathBuf, time::Duration};
 
 use crate::{
     arrival::{Name, RelPath},
     globs::Selection,
+};
+
+pub use self::{
+    endpoint::{Endpoint, Format, IdentityFiles, Statuses},
+    header::{BadHeader, HEADER_LEN_MAX, header_name, header_value},
+    url::{BadUrl, ProxyUrl, SecretUrl, UrlSource},
 };
 
 /// A whole, valid configuration.
@@ -126,113 +136,6 @@ pub enum Backend {
     Events,
     /// Scans only.
     Poll,
-}
-
-/// One receiver.
-#[derive(Clone, Debug)]
-pub struct Endpoint {
-    /// Its lane, and the label in logs and metrics.
-    pub name: Name,
-    /// Where to post.
-    pub url: UrlSource,
-    /// Files with one signing secret each, newest first; all sign.
-    pub secret_files: Vec<PathBuf>,
-    /// DNS, TCP and TLS together.
-    pub connect_timeout: Duration,
-    /// From start to the end of the response headers.
-    pub timeout: Duration,
-    /// Requests in flight at once.
-    pub concurrency: usize,
-    /// Delay after the first, second, ... failed attempt; the last repeats. Not empty.
-    pub retry_delays: Vec<Duration>,
-    /// Attempts before an event becomes a dead letter; at least 1.
-    pub attempts: u32,
-    /// PEM file that replaces the system's roots.
-    pub ca_file: Option<PathBuf>,
-}
-
-/// A URL, given or in a file. Its `Debug` shows scheme and host only.
-#[derive(Clone, Debug)]
-pub enum UrlSource {
-    /// Checked: http or https, with a host, without user, password and fragment.
-    Given(SecretUrl),
-    /// Read when the lane starts.
-    File(PathBuf),
-}
-
-/// A URL whose path and query may be a secret (P10): it prints as scheme and host.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SecretUrl(reqwest::Url);
-
-/// Why a text is not a usable URL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadUrl {
-    /// Not a URL at all.
-    #[error("not a URL")]
-    Syntax,
-    /// Neither http nor https.
-    #[error("the scheme must be http or https")]
-    Scheme,
-    /// No host.
-    #[error("the host is missing")]
-    Host,
-    /// User name or password inside.
-    #[error("a URL with a user name or password is refused: it would end up in proxies' logs")]
-    Credentials,
-    /// `#…` is never sent to a server.
-    #[error("a fragment (#...) is never sent to a server")]
-    Fragment,
-}
-
-impl SecretUrl {
-    /// Parses and checks. The text is trimmed first, for it may come from a file.
-    pub fn parse(text: &str) -> Result<Self, BadUrl> {
-        let url = reqwest::Url::parse(text.trim()).map_err(|_| BadUrl::Syntax)?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(BadUrl::Scheme);
-        }
-        if !url.has_host() {
-            return Err(BadUrl::Host);
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(BadUrl::Credentials);
-        }
-        if url.fragment().is_some() {
-            return Err(BadUrl::Fragment);
-        }
-        Ok(Self(url))
-    }
-
-    /// The whole URL, for the HTTP client only.
-    pub fn expose(&self) -> &reqwest::Url {
-        &self.0
-    }
-
-    /// Whether TLS is spoken.
-    pub fn is_https(&self) -> bool {
-        self.0.scheme() == "https"
-    }
-
-    /// The address, when the host is one and not a name.
-    pub fn literal(&self) -> Option<IpAddr> {
-        self.0.host_str()?.trim_matches(['[', ']']).parse().ok()
-    }
-}
-
-impl std::fmt::Display for SecretUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}://{}", self.0.scheme(), self.0.host_str().unwrap_or_default())?;
-        if let Some(port) = self.0.port() {
-            write!(f, ":{port}")?;
-        }
-        f.write_str("/...")
-    }
-}
-
-impl std::fmt::Debug for SecretUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
-    }
 }
 
 /// The journal's place and limits.
