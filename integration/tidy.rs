@@ -30,6 +30,8 @@ const PURE: &[&str] = &[
     "deliver/lane",
     "deliver/breaker",
     "deliver/pace",
+    "restart/age",
+    "restart/binary",
 ];
 const IMPURE: &[&str] = &[
     "tokio::",
@@ -48,6 +50,8 @@ const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     ("rusqlite", &["journal"]),
     ("figment", &["config"]),
     ("libc", &["lease"]),
+    ("sd_notify", &["systemd"]),
+    ("listenfd", &["systemd"]),
 ];
 
 struct Source {

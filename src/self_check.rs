@@ -124,7 +124,7 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Read as _, io::Write as _, net::TcpListener, os::unix::net::UnixListener};
+    use std::{net::TcpListener, os::unix::net::UnixListener};
 
     use super::*;
 

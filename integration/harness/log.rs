@@ -19,6 +19,8 @@ pub(crate) mod said {
     pub(crate) const CANNOT_WATCH: &str = "cannot watch this directory";
     /// A scan has ended.
     pub(crate) const SCANNED: &str = "scanned";
+    /// A new program at our path does not answer.
+    pub(crate) const NOT_RESTARTED_INTO: &str = "the new program is not restarted into";
     pub(crate) const STOPPING: &str = "stopping";
     pub(crate) const STOPPED: &str = "stopped";
 }

@@ -22,6 +22,7 @@ mod p5_order_per_path;
 mod p6_independent;
 mod p7_stops_cleanly;
 mod p8_bounded;
+mod p9_starts_anew;
 mod wire;
 
 use std::{

@@ -17,6 +17,11 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 /// How long lanes may take to notice that their time is over.
 const CUT_LIMIT: Duration = Duration::from_secs(2);
 
+/// How long a shutdown takes at most; whoever ends the daemon from outside waits for longer.
+pub(super) fn limit(drain: Duration) -> Duration {
+    CUT_LIMIT + drain + CUT_LIMIT + CLOSE_LIMIT
+}
+
 /// Takes nothing new, lets requests in flight finish for up to `drain`, and closes the journal. No step
 /// waits without a limit, whatever a disk or a receiver does.
 pub(super) async fn shut_down(

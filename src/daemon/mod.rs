@@ -1,5 +1,6 @@
 //! The daemon: the only folder that knows every stage. This file is the order of things: open, wire, start, follow, drain.
 
+mod caretaker;
 mod drain;
 mod lanes;
 mod root;
@@ -11,6 +12,7 @@ use tokio::time::interval;
 use tracing::{error, info, warn};
 
 use self::{
+    caretaker::{Caretaker, Duties, Origin},
     drain::shut_down,
     lanes::Lanes,
     root::Root,
@@ -20,15 +22,25 @@ use crate::{
     clock,
     config::checked::Config,
     journal::{self, Journal, Lock, NotLocked},
+    stop::Ending,
+    systemd::Notifier,
 };
 
 /// How often the threads of the watches are asked whether they are stuck.
 const BEAT_CHECK: Duration = Duration::from_secs(15);
 
-/// Runs until it is asked to stop. 0: asked to stop; 1: could not start, or broke.
+/// What a daemon that does not answer itself may still spend on requests in flight: its lanes may be what
+/// hangs, and all that is lost is that receivers see a repetition.
+const UNWELL_DRAIN: Duration = Duration::from_secs(2);
+
+/// How long the last words to the service manager may take.
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+
+/// Runs until it is asked to stop, or has a reason of its own ([`Ending::exit_code`]). 1: could not start, or
+/// broke.
 pub fn run(config: Config) -> ExitCode {
     match lock_and_serve(config) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(ending) => ExitCode::from(ending.exit_code()),
         Err(fatal) => {
             error!(reason = %fatal, "cannot run");
             ExitCode::FAILURE
@@ -53,7 +65,8 @@ fn starting(what: &'static str) -> impl FnOnce(io::Error) -> Fatal {
     move |error| Fatal::Start { what, error }
 }
 
-fn lock_and_serve(config: Config) -> Result<(), Fatal> {
+fn lock_and_serve(config: Config) -> Result<Ending, Fatal> {
+    let origin = Origin::now();
     // What the journal tells about other people's files is for its owner only.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let dir = &config.state.dir;
@@ -67,42 +80,57 @@ fn lock_and_serve(config: Config) -> Result<(), Fatal> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(starting("the runtime"))?;
-    let outcome = runtime.block_on(serve(config, lock));
+    let outcome = runtime.block_on(serve(config, lock, origin));
     // Nothing that still blocks a thread may keep the process.
     runtime.shutdown_background();
     outcome
 }
 
-async fn serve(config: Config, lock: Option<Lock>) -> Result<(), Fatal> {
+async fn serve(config: Config, lock: Option<Lock>, origin: Origin) -> Result<Ending, Fatal> {
     let mut signals = Signals::take().map_err(starting("signal handling"))?;
+    let notifier = Notifier::start().map_err(starting("the messages to the service manager"))?;
     let (journal, thread) = Journal::start(&config, lock).map_err(starting("the journal"))?;
+    let duties = Duties {
+        origin,
+        self_check: None,
+        restart: config.restart,
+        notifier: notifier.clone(),
+        end_limit: drain::limit(config.drain) + FLUSH_LIMIT,
+    };
     let mut lanes = Lanes::start(config.endpoints, &journal);
     let mut watches = Vec::new();
     for watch in config.watches {
         watches.push(Root::start(watch, &journal).map_err(starting("a watch"))?);
     }
-    follow(&mut signals, journal.clone(), &mut lanes, &mut watches).await?;
+    let caretaker = Caretaker::start(duties).map_err(starting("the caretaker"))?;
+    notifier.ready("watching");
+    let ending = follow(&mut signals, journal.clone(), &mut lanes, &mut watches, caretaker).await?;
+    notifier.stopping(ending.reason());
     for root in &watches {
         root.stop();
     }
+    let drain =
+        if ending == Ending::SelfCheck { UNWELL_DRAIN.min(config.drain) } else { config.drain };
     tokio::select! {
-        () = shut_down(&journal, thread, lanes, config.drain) => {}
+        () = shut_down(&journal, thread, lanes, drain) => {}
         // What is not delivered is in the journal.
         () = signals.stop_again() => {
             warn!("asked again: ending at once");
-            std::process::exit(0);
+            std::process::exit(ending.exit_code().into());
         }
     }
-    Ok(())
+    notifier.flush(FLUSH_LIMIT);
+    Ok(ending)
 }
 
-/// Runs until asked to stop.
+/// Runs until there is a reason to end.
 async fn follow(
     signals: &mut Signals,
     mut journal: Journal,
     lanes: &mut Lanes,
     watches: &mut [Root],
-) -> Result<(), Fatal> {
+    mut caretaker: Caretaker,
+) -> Result<Ending, Fatal> {
     let mut look = interval(BEAT_CHECK);
     loop {
         tokio::select! {
@@ -115,7 +143,7 @@ async fn follow(
             asked = signals.next() => match asked {
                 Asked::Stop(signal) => {
                     info!(signal, "stopping");
-                    return Ok(());
+                    return Ok(Ending::Asked);
                 }
                 Asked::Rescan => {
                     info!("asked to scan again");
@@ -123,6 +151,10 @@ async fn follow(
                 }
             },
             () = journal.lost() => rescan(watches),
+            ending = caretaker.wants_end() => {
+                info!(reason = ending.reason(), "stopping");
+                return Ok(ending);
+            }
             part = lanes.broken() => return Err(Fatal::Broken(part)),
         }
     }

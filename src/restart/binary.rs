@@ -70,12 +70,10 @@ impl Binary {
 mod tests {
     use super::*;
 
-    const fn file(ino: u64) -> Option<Print> {
-        Some(Print { dev: 1, ino, size: 1000, mtime: (5, 0) })
-    }
-
-    const OLD: Option<Print> = file(1);
-    const NEW: Option<Print> = file(2);
+    const FILE: Print = Print { dev: 1, ino: 1, size: 1000, mtime: (5, 0) };
+    const OLD: Option<Print> = Some(FILE);
+    const NEW: Option<Print> = Some(Print { ino: 2, ..FILE });
+    const THIRD: Option<Print> = Some(Print { ino: 3, ..FILE });
     const GROWING: Option<Print> = Some(Print { dev: 1, ino: 2, size: 10, mtime: (5, 0) });
     const NONE: Option<Print> = None;
 
@@ -90,18 +88,17 @@ mod tests {
 
     #[test]
     fn only_another_file_that_was_met_twice_is_asked() {
-        let table: &[(&str, &[Option<Print>], &[usize])] = &[
-            ("nothing changes", &[OLD, OLD, OLD], &[]),
-            ("met once", &[OLD, NEW], &[]),
-            ("met twice", &[NEW, NEW], &[1]),
-            ("still growing", &[GROWING, NEW, NEW], &[2]),
-            ("missing in between", &[NONE, NONE, NEW, NEW], &[3]),
-            ("missing for good", &[NONE, NONE, NONE], &[]),
-            ("back to the old one", &[NEW, OLD, OLD], &[]),
-            ("comes and goes", &[NEW, NONE, NEW, NONE, NEW], &[]),
-        ];
-        for (name, readings, expected) in table {
-            assert_eq!(asks(OLD, readings), *expected, "{name}");
+        for (name, readings, expected) in [
+            ("nothing changes", vec![OLD, OLD, OLD], vec![]),
+            ("met once", vec![OLD, NEW], vec![]),
+            ("met twice", vec![NEW, NEW], vec![1]),
+            ("still growing", vec![GROWING, NEW, NEW], vec![2]),
+            ("missing in between", vec![NONE, NONE, NEW, NEW], vec![3]),
+            ("missing for good", vec![NONE, NONE, NONE], vec![]),
+            ("back to the old one", vec![NEW, OLD, OLD], vec![]),
+            ("comes and goes", vec![NEW, NONE, NEW, NONE, NEW], vec![]),
+        ] {
+            assert_eq!(asks(OLD, &readings), expected, "{name}");
         }
     }
 
@@ -131,9 +128,9 @@ mod tests {
         assert_eq!(binary.read(NEW), Step::Ask(NEW.unwrap()));
         assert!(!binary.answered(NEW.unwrap(), false, NEW));
         assert_eq!(binary.read(NEW), Step::Keep);
-        assert_eq!(binary.read(file(3)), Step::Keep);
-        assert_eq!(binary.read(file(3)), Step::Ask(file(3).unwrap()), "the next attempt is heard");
-        assert!(binary.answered(file(3).unwrap(), true, file(3)));
+        assert_eq!(binary.read(THIRD), Step::Keep);
+        assert_eq!(binary.read(THIRD), Step::Ask(THIRD.unwrap()), "the next attempt is heard");
+        assert!(binary.answered(THIRD.unwrap(), true, THIRD));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    ffi::OsString,
+    ffi::OsStr,
     io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
@@ -47,11 +47,11 @@ pub fn own_path() -> Option<PathBuf> {
     if called.components().count() > 1 {
         return std::path::absolute(called).ok();
     }
-    on_path(&called, env::var_os("PATH")?)
+    on_path(&called, &env::var_os("PATH")?)
 }
 
-fn on_path(program: &Path, dirs: OsString) -> Option<PathBuf> {
-    let mut files = env::split_paths(&dirs).map(|dir| dir.join(program));
+fn on_path(program: &Path, dirs: &OsStr) -> Option<PathBuf> {
+    let mut files = env::split_paths(dirs).map(|dir| dir.join(program));
     files.find(|file| file.is_file()).and_then(|file| std::path::absolute(file).ok())
 }
 
@@ -129,8 +129,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = program(dir.path(), "");
         let dirs = env::join_paths([Path::new("/nowhere"), dir.path()]).unwrap();
-        assert_eq!(on_path(Path::new("program"), dirs.clone()), Some(path.clone()));
-        assert_eq!(on_path(Path::new("other"), dirs), None);
+        assert_eq!(on_path(Path::new("program"), &dirs), Some(path.clone()));
+        assert_eq!(on_path(Path::new("other"), &dirs), None);
         assert!(read(&path).is_some());
         assert_eq!((read(dir.path()), read(Path::new("/nowhere/x"))), (None, None));
     }

@@ -12,7 +12,7 @@ use listenfd::ListenFd;
 const NAME: &str = "http";
 
 /// A listening socket, not blocking and closed on exec. It is never shut down: the manager and the next
-/// process go on with it (sd_listen_fds(3)).
+/// process go on with it (`sd_listen_fds(3)`).
 #[derive(Debug)]
 pub enum Inherited {
     /// Of the Internet.

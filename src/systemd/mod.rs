@@ -1,5 +1,5 @@
-//! What the service manager gives us and what we tell it: sd_listen_fds(3), sd_notify(3),
-//! sd_watchdog_enabled(3). Nothing outside this folder names the libraries that speak to it.
+//! What the service manager gives us and what we tell it: `sd_listen_fds(3)`, `sd_notify(3)`,
+//! `sd_watchdog_enabled(3)`. Nothing outside this folder names the libraries that speak to it.
 //!
 //! Without a service manager everything here does nothing: no socket, no thread, no timer.
 

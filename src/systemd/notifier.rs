@@ -31,7 +31,7 @@ pub struct Notifier {
 #[derive(Debug)]
 enum Message {
     Tell {
-        states: Vec<NotifyState<'static>>,
+        assignments: Vec<NotifyState<'static>>,
         status: Option<String>,
     },
     /// Everything before this has been sent.
@@ -67,7 +67,7 @@ impl Notifier {
     }
 
     /// The configuration is being read again; [`Notifier::ready`] ends it, however it went. The manager
-    /// takes it for the answer to its request only with a time that is later than that (sd_notify(3)).
+    /// takes it for the answer to its request only with a time that is later than that (`sd_notify(3)`).
     pub fn reloading(&self, status: &str) {
         let now = NotifyState::monotonic_usec_now();
         self.tell(std::iter::once(NotifyState::Reloading).chain(now).collect(), Some(status));
@@ -113,9 +113,9 @@ impl Notifier {
         }
     }
 
-    fn tell(&self, states: Vec<NotifyState<'static>>, status: Option<&str>) {
+    fn tell(&self, assignments: Vec<NotifyState<'static>>, status: Option<&str>) {
         let Some(messages) = &self.messages else { return };
-        let message = Message::Tell { states, status: status.map(one_line) };
+        let message = Message::Tell { assignments, status: status.map(one_line) };
         if let Err(TrySendError::Full(_)) = messages.try_send(message) {
             debug!("the service manager does not read what it is told");
         } else if let Some(line) = status {
@@ -136,16 +136,14 @@ where
     let mut fails = false;
     while let Ok(message) = waiting.recv() {
         match message {
-            Message::Tell { states, status } => {
+            Message::Tell { assignments, status } => {
                 let status = status.as_deref().map(NotifyState::Status);
-                let all: Vec<NotifyState<'_>> = states.into_iter().chain(status).collect();
-                let sent = send(&all);
-                if let Err(error) = &sent
-                    && !fails
-                {
+                let all: Vec<NotifyState<'_>> = assignments.into_iter().chain(status).collect();
+                let failure = send(&all).err();
+                if let Some(error) = failure.as_ref().filter(|_| !fails) {
                     warn!(%error, "the service manager cannot be told how we are");
                 }
-                fails = sent.is_err();
+                fails = failure.is_some();
             }
             Message::Flush(done) => {
                 // Nobody waits any more: that is for them to know.
@@ -221,9 +219,9 @@ mod tests {
 
     #[test]
     fn a_manager_that_does_not_read_holds_up_nobody() {
-        let (hold, held) = sync_channel::<()>(0);
+        let (hold, release) = sync_channel::<()>(0);
         let notifier = Notifier::over(move |_| {
-            let _released = held.recv();
+            let _released = release.recv();
             Ok(())
         });
         let notifier = notifier.unwrap();

@@ -1,0 +1,187 @@
+//! Who keeps the daemon well: it looks for old age, for a new program and for wrong answers. It has a thread
+//! and a runtime of its own, for it must come through where the others are stuck.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval_at, sleep, sleep_until},
+};
+use tracing::{debug, info, warn};
+
+use crate::{
+    chance, clock,
+    config::checked::{Restart, SelfCheck},
+    restart::{
+        age,
+        binary::{Binary, Print, Step},
+        look,
+    },
+    self_check::{self, Tally, Target},
+    stop::Ending,
+    systemd::Notifier,
+};
+
+/// How often our path is looked at: an upgrade takes two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How long the last words to the service manager may take.
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+
+/// What is true of this process for as long as it runs.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    started: Instant,
+    /// Each process has its own place in the spread of planned restarts.
+    dice: u64,
+    /// The path that it was started by, and what that meant then.
+    path: Option<PathBuf>,
+    own: Option<Print>,
+}
+
+impl Origin {
+    /// To be taken as early as possible: what is at the path by then is what runs.
+    pub(super) fn now() -> Self {
+        let path = look::own_path();
+        let own = path.as_deref().and_then(look::read);
+        Self { started: clock::mono(), dice: chance::bits(), path, own }
+    }
+}
+
+/// What there is to take care of.
+pub(super) struct Duties {
+    pub(super) origin: Origin,
+    /// Where to ask, and how often; `None` without a listener.
+    pub(super) self_check: Option<(Target, SelfCheck)>,
+    pub(super) restart: Restart,
+    pub(super) notifier: Notifier,
+    /// How long the daemon may take to end. Then it is ended.
+    pub(super) end_limit: Duration,
+}
+
+impl Duties {
+    fn are_none(&self) -> bool {
+        self.self_check.is_none()
+            && self.restart.max_age.is_none()
+            && !self.restart.on_binary_change
+    }
+}
+
+/// The daemon's side. Dropping it relieves the caretaker of everything but an end that it has called for.
+pub(super) struct Caretaker {
+    wishes: mpsc::Receiver<Ending>,
+}
+
+impl Caretaker {
+    /// Starts the thread, if there is something to do for it.
+    pub(super) fn start(duties: Duties) -> io::Result<Self> {
+        let (wish, wishes) = mpsc::channel(1);
+        if !duties.are_none() {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            thread::Builder::new().name("caretaker".into()).spawn(move || {
+                runtime.block_on(take_care(&duties, &wish));
+                // A file system that hangs keeps one of its threads.
+                runtime.shutdown_background();
+            })?;
+        }
+        Ok(Self { wishes })
+    }
+
+    /// Waits until the daemon should end; for ever when nothing ever wants that.
+    pub(super) async fn wants_end(&mut self) -> Ending {
+        match self.wishes.recv().await {
+            Some(ending) => ending,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+async fn take_care(duties: &Duties, wish: &mpsc::Sender<Ending>) {
+    let ending = tokio::select! {
+        ending = old_age(duties) => ending,
+        ending = replaced(duties) => ending,
+        ending = unwell(duties) => ending,
+        () = wish.closed() => return,
+    };
+    // There is room for one, and this is the only one.
+    if wish.try_send(ending).is_err() {
+        return;
+    }
+    sleep(duties.end_limit).await;
+    warn!("the daemon did not end by itself in time: ending it");
+    duties.notifier.flush(FLUSH_LIMIT);
+    std::process::exit(ending.exit_code().into());
+}
+
+async fn old_age(duties: &Duties) -> Ending {
+    let Some(max_age) = duties.restart.max_age else { return std::future::pending().await };
+    let planned = age::planned(max_age, duties.origin.dice);
+    debug!(at_age_s = planned.as_secs(), "a restart is planned");
+    sleep_until((duties.origin.started + planned).into()).await;
+    Ending::Age
+}
+
+async fn replaced(duties: &Duties) -> Ending {
+    if !duties.restart.on_binary_change {
+        return std::future::pending().await;
+    }
+    let Some(path) = &duties.origin.path else {
+        warn!(
+            "whoever started this process did not say by which path: a new program will not be noticed"
+        );
+        return std::future::pending().await;
+    };
+    let mut binary = Binary::new(duties.origin.own);
+    loop {
+        sleep(LOOK_EVERY).await;
+        if let Step::Ask(print) = binary.read(read(path).await)
+            && is_good(path, print, &mut binary).await
+        {
+            return Ending::Binary;
+        }
+    }
+}
+
+async fn is_good(path: &Path, print: Print, binary: &mut Binary) -> bool {
+    let answer = look::ask_version(path).await;
+    if let Err(reason) = &answer {
+        warn!(path = %path.display(), %reason, "the new program is not restarted into");
+    }
+    binary.answered(print, answer.is_ok(), read(path).await)
+}
+
+/// On a thread of its own, for a file system may hang.
+async fn read(path: &Path) -> Option<Print> {
+    let path = PathBuf::from(path);
+    tokio::task::spawn_blocking(move || look::read(&path)).await.ok().flatten()
+}
+
+async fn unwell(duties: &Duties) -> Ending {
+    let Some((target, SelfCheck { interval, failures })) = &duties.self_check else {
+        return std::future::pending().await;
+    };
+    let mut tally = Tally::new(*failures);
+    let mut turn = interval_at((clock::mono() + *interval).into(), *interval);
+    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turn.tick().await;
+        let answer = self_check::ask(target).await;
+        let was_well = tally.in_a_row() == 0;
+        let is_over = tally.took(answer.is_ok());
+        match answer {
+            Ok(()) if !was_well => info!("the self check succeeds again"),
+            Ok(()) => {}
+            Err(reason) => {
+                warn!(%reason, in_a_row = tally.in_a_row(), limit = failures, "the self check failed");
+            }
+        }
+        if is_over {
+            return Ending::SelfCheck;
+        }
+    }
+}
