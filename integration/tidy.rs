@@ -32,6 +32,7 @@ const PURE: &[&str] = &[
     "deliver/pace",
     "restart/age",
     "restart/binary",
+    "restart/spell",
 ];
 const IMPURE: &[&str] = &[
     "tokio::",

@@ -35,6 +35,7 @@ pub mod restart;
 pub mod secret;
 pub mod self_check;
 pub mod settle;
+pub(crate) mod stall;
 pub mod stat;
 pub mod stop;
 pub mod systemd;

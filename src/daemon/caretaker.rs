@@ -1,9 +1,10 @@
-//! Who keeps the daemon well: it looks for old age, for a new program and for wrong answers. It has a thread
-//! and a runtime of its own, for it must come through where the others are stuck.
+//! Who keeps the daemon well: tells the service manager how it is, and looks for old age, a new program and
+//! wrong answers. It has a thread and a runtime of its own, for it must come through where others are stuck.
 
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -14,9 +15,14 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
+use super::{
+    drain,
+    pulse::{self, Pulse},
+};
 use crate::{
     chance, clock,
-    config::checked::{Restart, SelfCheck},
+    config::checked::{Address, Restart, SelfCheck},
+    front,
     restart::{
         age,
         binary::{Binary, Print, Step},
@@ -24,7 +30,6 @@ use crate::{
     },
     self_check::{self, Tally, Target},
     stop::Ending,
-    systemd::Notifier,
 };
 
 /// How often our path is looked at: an upgrade takes two looks.
@@ -56,17 +61,19 @@ impl Origin {
 /// What there is to take care of.
 pub(super) struct Duties {
     pub(super) origin: Origin,
-    /// Where to ask, and how often; `None` without a listener.
-    pub(super) self_check: Option<(Target, SelfCheck)>,
+    pub(super) pulse: Pulse,
+    /// Where the pages are, once they are; `None` without a listener.
+    pub(super) listener: Option<front::Listening>,
+    pub(super) self_check: SelfCheck,
     pub(super) restart: Restart,
-    pub(super) notifier: Notifier,
-    /// How long the daemon may take to end. Then it is ended.
-    pub(super) end_limit: Duration,
+    /// How long requests in flight may take when it ends.
+    pub(super) drain: Duration,
 }
 
 impl Duties {
     fn are_none(&self) -> bool {
-        self.self_check.is_none()
+        !self.pulse.is_wanted()
+            && self.listener.is_none()
             && self.restart.max_age.is_none()
             && !self.restart.on_binary_change
     }
@@ -106,15 +113,17 @@ async fn take_care(duties: &Duties, wish: &mpsc::Sender<Ending>) {
         ending = old_age(duties) => ending,
         ending = replaced(duties) => ending,
         ending = unwell(duties) => ending,
+        () = pulse::beat(&duties.pulse) => return,
         () = wish.closed() => return,
     };
+    duties.pulse.notifier.stopping(ending.reason());
     // There is room for one, and this is the only one.
     if wish.try_send(ending).is_err() {
         return;
     }
-    sleep(duties.end_limit).await;
+    sleep(drain::limit(ending, duties.drain) + FLUSH_LIMIT).await;
     warn!("the daemon did not end by itself in time: ending it");
-    duties.notifier.flush(FLUSH_LIMIT);
+    duties.pulse.notifier.flush(FLUSH_LIMIT);
     std::process::exit(ending.exit_code().into());
 }
 
@@ -162,15 +171,16 @@ async fn read(path: &Path) -> Option<Print> {
 }
 
 async fn unwell(duties: &Duties) -> Ending {
-    let Some((target, SelfCheck { interval, failures })) = &duties.self_check else {
-        return std::future::pending().await;
-    };
-    let mut tally = Tally::new(*failures);
-    let mut turn = interval_at((clock::mono() + *interval).into(), *interval);
+    let Some(listener) = &duties.listener else { return std::future::pending().await };
+    let SelfCheck { interval, failures } = duties.self_check;
+    let mut tally = Tally::new(failures);
+    let mut turn = interval_at((clock::mono() + interval).into(), interval);
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         turn.tick().await;
-        let answer = self_check::ask(target).await;
+        // What does not listen yet is no reason to start anew: it is tried again, and shown.
+        let Some(target) = target(listener) else { continue };
+        let answer = self_check::ask(&target).await;
         let was_well = tally.in_a_row() == 0;
         let is_over = tally.took(answer.is_ok());
         match answer {
@@ -183,5 +193,14 @@ async fn unwell(duties: &Duties) -> Ending {
         if is_over {
             return Ending::SelfCheck;
         }
+    }
+}
+
+/// A unix socket without a path cannot be asked.
+fn target(listener: &front::Listening) -> Option<Target> {
+    match listener.borrow().clone()? {
+        Address::Tcp(address) => Some(Target::of(address)),
+        Address::Unix(path) if path.as_os_str().is_empty() => None,
+        Address::Unix(path) => Some(Target::Unix(path)),
     }
 }

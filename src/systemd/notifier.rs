@@ -4,6 +4,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread,
@@ -26,6 +27,8 @@ pub struct Notifier {
     messages: Option<SyncSender<Message>>,
     /// The status line told last.
     told: Arc<Mutex<String>>,
+    /// Nothing but an end may follow.
+    stopping: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -53,7 +56,7 @@ impl Notifier {
     {
         let (messages, waiting) = sync_channel(MESSAGES_MAX);
         thread::Builder::new().name("notify".into()).spawn(move || pass_on(&waiting, send))?;
-        Ok(Self { messages: Some(messages), told: Arc::default() })
+        Ok(Self { messages: Some(messages), ..Self::default() })
     }
 
     /// Whether anybody listens.
@@ -61,8 +64,11 @@ impl Notifier {
         self.messages.is_some()
     }
 
-    /// The start is over, or a reload.
+    /// The start is over, or a reload. Too late when the end has begun.
     pub fn ready(&self, status: &str) {
+        if self.stopping.load(Relaxed) {
+            return;
+        }
         self.tell(vec![NotifyState::Ready], Some(status));
     }
 
@@ -75,6 +81,7 @@ impl Notifier {
 
     /// We end, whoever wanted it. There is no way back from here (systemd 259).
     pub fn stopping(&self, status: &str) {
+        self.stopping.store(true, Relaxed);
         self.tell(vec![NotifyState::Stopping], Some(status));
     }
 
@@ -182,6 +189,7 @@ mod tests {
         notifier.extend(Duration::from_millis(1500));
         notifier.reset_restarts();
         notifier.stopping("asked to");
+        notifier.ready("too late");
         notifier.flush(Duration::from_mins(1));
         let expected = [
             "READY=1\nSTATUS=watching",
