@@ -23,6 +23,7 @@ pub mod daemon;
 pub mod deliver;
 pub mod demo;
 pub(crate) mod directory;
+pub mod ending;
 pub mod events;
 pub mod filesystem;
 pub mod globs;

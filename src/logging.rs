@@ -12,7 +12,8 @@ use tracing_subscriber::{
     filter::{FilterExt as _, filter_fn},
     fmt::{self, FmtContext, FormatEvent, FormatFields, format::Writer},
     layer::SubscriberExt as _,
-    registry::LookupSpan,
+    registry::{LookupSpan, Registry},
+    reload,
     util::SubscriberInitExt as _,
 };
 
@@ -22,14 +23,32 @@ use crate::config::checked::{Log, LogFormat};
 /// filter that an operator sets may bring that back.
 const OURS: &str = "watchd";
 
+/// The way to change what is logged while the process runs.
+#[derive(Clone)]
+pub struct Filter(reload::Handle<EnvFilter, Registry>);
+
+impl Filter {
+    /// Uses another filter from now on. One that cannot be parsed is refused, and the old one stays.
+    pub fn set(&self, filter: &str) {
+        match EnvFilter::try_new(filter) {
+            // An error would mean that logging itself is gone.
+            Ok(parsed) => self.0.reload(parsed).unwrap_or(()),
+            Err(error) => {
+                warn!(filter, %error, "cannot understand this log filter, keeping the old one");
+            }
+        }
+    }
+}
+
 /// Starts logging, and makes a panic on any thread end the whole process.
 ///
 /// A filter that cannot be parsed is no reason not to start: it is said, and `info` is used.
-pub fn start(log: &Log) {
+pub fn start(log: &Log) -> Filter {
     let (filter, refused) = match EnvFilter::try_new(&log.filter) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new("info"), Some(error)),
     };
+    let (filter, handle) = reload::Layer::new(filter);
     let lines = fmt::layer().with_writer(io::stderr);
     let lines = match resolve(log.format) {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
@@ -42,6 +61,7 @@ pub fn start(log: &Log) {
         warn!(filter = log.filter, %error, "cannot understand this log filter, using info");
     }
     end_on_panic();
+    Filter(handle)
 }
 
 fn resolve(format: LogFormat) -> LogFormat {

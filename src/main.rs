@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         Command::PrintConfig(sources) => check::print_config(&sources),
         Command::Run(sources) => run(&sources),
         Command::Demo { keep } => demo::run(keep),
-        Command::EventsList { journal, json, state } => events::list(journal, json, state),
+        Command::Events(asked) => events::run(asked),
     }
 }
 
@@ -24,7 +24,7 @@ fn run(sources: &config::Sources) -> ExitCode {
         Err(problems) => return check::refused(&problems),
     };
     check::report(&loaded.warnings);
-    logging::start(&loaded.config.log);
+    let filter = logging::start(&loaded.config.log);
     http::install_provider();
-    daemon::run(loaded.config)
+    daemon::run(loaded.config, sources.clone(), filter)
 }

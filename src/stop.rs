@@ -1,4 +1,8 @@
-//! How the daemon asks its stages to end, and why it ends itself.
+//! How the daemon asks its stages to end, and hears that they have.
+
+use std::convert::Infallible;
+
+use tokio::sync::mpsc;
 
 /// What a stage should do; it only ever moves forward.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,37 +16,46 @@ pub enum Stop {
     Now,
 }
 
-/// Why the daemon ends. Whoever starts it again tells them apart by the exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// A signal asked for it.
-    Asked,
-    /// It did not answer itself.
-    SelfCheck,
-    /// It is as old as it may become.
-    Age,
-    /// Another program is at its path.
-    Binary,
-}
+/// Held by every thread or task of a part, for as long as it runs.
+#[derive(Clone, Debug)]
+pub struct Alive(
+    #[expect(dead_code, reason = "dropping it is all it does")] mpsc::Sender<Infallible>,
+);
 
-impl Ending {
-    /// 0: asked to stop. 70 (`EX_SOFTWARE` of sysexits.h): self check failed. 75 (`EX_TEMPFAIL`): please
-    /// start me again.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Asked => 0,
-            Self::SelfCheck => 70,
-            Self::Age | Self::Binary => 75,
-        }
+/// Whether a part still runs.
+#[derive(Debug)]
+pub struct Life(mpsc::Receiver<Infallible>);
+
+impl Life {
+    /// A new part, and what its threads or tasks have to hold.
+    pub fn begin() -> (Alive, Self) {
+        let (alive, life) = mpsc::channel(1);
+        (Alive(alive), Self(life))
     }
 
-    /// In words, for the log and the service manager.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::Asked => "asked to stop",
-            Self::SelfCheck => "the self check failed",
-            Self::Age => "planned restart: the greatest age is near",
-            Self::Binary => "restart: the program was replaced",
-        }
+    /// Waits until every [`Alive`] is gone.
+    pub async fn ended(&mut self) {
+        while self.0.recv().await.is_some() {}
+    }
+
+    /// Whether every [`Alive`] is gone.
+    pub fn is_over(&self) -> bool {
+        self.0.is_closed() || self.0.sender_strong_count() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_is_over_when_the_last_of_it_is_gone() {
+        let (alive, mut life) = Life::begin();
+        let other = alive.clone();
+        drop(alive);
+        assert!(!life.is_over());
+        drop(other);
+        assert!(life.is_over());
+        life.ended().await;
     }
 }

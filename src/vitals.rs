@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::clock::WallMs;
+
 /// Whether a thread that does file work is in the middle of it, and since when. A file system that hangs
 /// keeps its thread there; nothing else can tell.
 #[derive(Debug, Default)]
@@ -121,5 +123,32 @@ impl LaneVitals {
     /// Counts one more.
     pub fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Relaxed);
+    }
+}
+
+/// How the last reading of the configuration ended, while the daemon ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// Whether it is in force. If not, the one before it still is.
+    pub ok: bool,
+    /// When.
+    pub at: WallMs,
+    /// One line for a person, without secrets.
+    pub message: String,
+}
+
+/// The last [`Reload`], if there was one.
+#[derive(Debug, Default)]
+pub struct Reloads(Mutex<Option<Reload>>);
+
+impl Reloads {
+    /// Remembers how it ended.
+    pub fn set(&self, reload: Reload) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reload);
+    }
+
+    /// How the last one ended.
+    pub fn last(&self) -> Option<Reload> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf, process::Command
 
 use serde_json::Value;
 
-use super::{Site, Watchd, watchd};
+use super::{Site, Watchd, log::said, watchd};
 
 #[derive(Clone)]
 pub(crate) struct Config {
@@ -99,6 +99,19 @@ impl Config {
         fs::write(&self.file, self.text()).unwrap();
         command.args(["run", "--config"]).arg(&self.file).env("WATCHD_LOG", &self.log_filter);
         command
+    }
+
+    /// Puts this configuration in the place of the one that the daemon was started with.
+    pub(crate) fn write(&self) {
+        fs::write(&self.file, self.text()).unwrap();
+    }
+
+    /// Has a running daemon go over to this configuration, and waits until it has.
+    pub(crate) fn reload(&self, watchd: &Watchd) {
+        self.write();
+        let before = watchd.count(said::RELOADED);
+        watchd.signal("HUP");
+        watchd.wait_for_count(said::RELOADED, before + 1);
     }
 
     /// Another subcommand on the same file.

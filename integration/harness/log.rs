@@ -21,6 +21,9 @@ pub(crate) mod said {
     pub(crate) const SCANNED: &str = "scanned";
     /// A new program at our path does not answer.
     pub(crate) const NOT_RESTARTED_INTO: &str = "the new program is not restarted into";
+    /// A configuration that was read again is in force.
+    pub(crate) const RELOADED: &str = "the configuration was read again";
+    pub(crate) const REFUSED: &str = "the new configuration is refused";
     pub(crate) const STOPPING: &str = "stopping";
     pub(crate) const STOPPED: &str = "stopped";
 }

@@ -13,6 +13,10 @@ pub struct Refusal {
     pub status: Option<u16>,
     /// One line for a person.
     pub reason: String,
+    /// The beginning of what the receiver said, at most 1 KiB, without secrets and control characters.
+    pub answer: String,
+    /// How long the attempt took.
+    pub took: Duration,
 }
 
 /// Stage 3 to 4: one event that is due at one endpoint.
@@ -66,6 +70,16 @@ pub enum Conclusion {
         /// Why.
         refusal: Refusal,
     },
+}
+
+impl Conclusion {
+    /// Why it was not delivered, if it was not.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Delivered => None,
+            Self::Retry { refusal, .. } | Self::Dead { refusal, .. } => Some(refusal),
+        }
+    }
 }
 
 /// A fingerprint of an endpoint's URL: tells whether it changed, without storing it (P10).

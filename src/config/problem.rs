@@ -66,6 +66,11 @@ impl Problem {
         &self.key
     }
 
+    /// Whether the configuration can be used all the same.
+    pub fn is_warning(&self) -> bool {
+        self.is_warning
+    }
+
     /// What is wrong.
     pub fn wrong(&self) -> &Wrong {
         &self.wrong

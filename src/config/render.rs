@@ -41,6 +41,13 @@ impl Problems {
         self.list.iter()
     }
 
+    /// The line of the configuration file that `problem` is about, from 1; `None` when it was made elsewhere.
+    pub fn line_of(&self, problem: &Problem) -> Option<usize> {
+        let (Some(source), Place::Span(span)) = (&self.source, &problem.place) else { return None };
+        let before = source.shown.get(..span.start)?;
+        Some(1 + before.matches('\n').count())
+    }
+
     /// The report; `colour` only for a terminal.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     chance, clock,
     config::checked::{Address, Restart, SelfCheck},
+    ending::Ending,
     front,
     restart::{
         age,
@@ -29,7 +30,6 @@ use crate::{
         look,
     },
     self_check::{self, Tally, Target},
-    stop::Ending,
 };
 
 /// How often our path is looked at: an upgrade takes two looks.

@@ -1,59 +1,118 @@
 //! The lanes: one task for each endpoint.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, future::pending, sync::Arc, time::Duration};
 
-use tokio::{sync::watch as latest, task::JoinSet};
-use tracing::info;
+use tokio::{
+    sync::watch as latest,
+    task::{AbortHandle, JoinSet},
+    time::timeout,
+};
+use tracing::{info, warn};
 
 use crate::{
     arrival::Name,
     config::checked,
-    deliver::{self, LaneSummary},
+    deliver::{self, LaneSummary, Orders},
     journal::Journal,
-    stop::Stop,
+    stop::{Life, Stop},
     vitals::LaneVitals,
 };
 
-/// All of them, each under the name of its endpoint.
+/// How long lanes may take to notice that their time is over.
+pub(super) const CUT_LIMIT: Duration = Duration::from_secs(2);
+
+/// All of them.
+#[derive(Default)]
 pub(super) struct Lanes {
     tasks: JoinSet<(Name, LaneSummary)>,
+    running: BTreeMap<Name, Lane>,
+    /// Asked to end, and not gone yet.
+    leaving: Vec<Lane>,
+}
+
+/// One of them, from outside.
+struct Lane {
     stop: latest::Sender<Stop>,
+    reopen: latest::Sender<u64>,
+    life: Life,
+    task: AbortHandle,
 }
 
 impl Lanes {
-    pub(super) fn start(endpoints: Vec<checked::Endpoint>, journal: &Journal) -> Self {
-        let mut tasks = JoinSet::new();
+    /// Starts delivering to `endpoint`.
+    pub(super) fn start(&mut self, endpoint: checked::Endpoint, journal: &Journal) {
+        let (name, outbox) = (endpoint.name.clone(), journal.for_lane());
         let (stop, stopping) = latest::channel(Stop::Run);
-        for endpoint in endpoints {
-            let (name, outbox, stopping) =
-                (endpoint.name.clone(), journal.for_lane(), stopping.clone());
-            let vitals = Arc::new(LaneVitals::default());
-            tasks.spawn(async move {
-                (name, deliver::run_lane(endpoint, outbox, vitals, stopping).await)
-            });
+        let (reopen, reopening) = latest::channel(0);
+        let orders = Orders { stop: stopping, reopen: reopening };
+        let (alive, life) = Life::begin();
+        let vitals = Arc::new(LaneVitals::default());
+        let own = name.clone();
+        let task = self.tasks.spawn(async move {
+            let _alive = alive;
+            (own, deliver::run_lane(endpoint, outbox, vitals, orders).await)
+        });
+        self.running.insert(name, Lane { stop, reopen, life, task });
+    }
+
+    /// Has every lane read its secret, URL and CA files again.
+    pub(super) fn reopen(&self) {
+        for lane in self.running.values() {
+            lane.reopen.send_modify(|turns| *turns += 1);
         }
-        Self { tasks, stop }
+    }
+
+    /// Ends these: requests under way may finish for up to `drain`, then they are cut and not charged.
+    pub(super) async fn stop(&mut self, names: &[Name], drain: Duration) {
+        self.leaving.extend(names.iter().filter_map(|name| self.running.remove(name)));
+        for (order, limit) in [(Stop::Drain, drain), (Stop::Now, CUT_LIMIT)] {
+            for lane in &self.leaving {
+                lane.stop.send_modify(|told| *told = order.max(*told));
+            }
+            let all = async {
+                for lane in &mut self.leaving {
+                    lane.life.ended().await;
+                }
+            };
+            if timeout(limit, all).await.is_ok() {
+                return self.leaving.clear();
+            }
+        }
+        self.leaving.drain(..).for_each(|lane| lane.task.abort());
+    }
+
+    /// Ends all of them, as [`Lanes::stop`] does.
+    pub(super) async fn stop_all(&mut self, drain: Duration) {
+        let names: Vec<Name> = self.running.keys().cloned().collect();
+        self.stop(&names, drain).await;
+        let rest = async {
+            while let Some(ended) = self.tasks.join_next().await {
+                if let Ok((endpoint, summary)) = ended {
+                    tell(&endpoint, summary);
+                }
+            }
+        };
+        if timeout(CUT_LIMIT, rest).await.is_err() {
+            warn!("lanes did not end in time");
+        }
     }
 
     /// What ended although nobody asked it to. Waits for ever when nothing does.
     pub(super) async fn broken(&mut self) -> String {
-        match self.tasks.join_next().await {
-            Some(Ok((name, _))) => format!("the lane of {name}"),
-            Some(Err(panicked)) => panicked.to_string(),
-            None => std::future::pending().await,
-        }
-    }
-
-    pub(super) fn ask(&self, stop: Stop) {
-        self.stop.send_replace(stop);
-    }
-
-    /// Waits until every lane has ended.
-    pub(super) async fn ended(&mut self) {
-        while let Some(ended) = self.tasks.join_next().await {
-            if let Ok((endpoint, summary)) = ended {
-                info!(%endpoint, delivered = summary.delivered, cut = summary.cut, "lane ended");
+        while let Some(ended) = self.tasks.join_next_with_id().await {
+            let id = ended.as_ref().map_or_else(tokio::task::JoinError::id, |(id, _)| *id);
+            let was_asked = self.running.values().all(|lane| lane.task.id() != id);
+            match ended {
+                Ok((_, (endpoint, summary))) if was_asked => tell(&endpoint, summary),
+                Err(error) if was_asked && error.is_cancelled() => {}
+                Ok((_, (endpoint, _))) => return format!("the lane of {endpoint}"),
+                Err(panicked) => return panicked.to_string(),
             }
         }
+        pending().await
     }
+}
+
+fn tell(endpoint: &Name, summary: LaneSummary) {
+    info!(%endpoint, delivered = summary.delivered, cut = summary.cut, "lane ended");
 }

@@ -1,14 +1,24 @@
-//! The two threads of one watched root, and whether they hang.
+//! The two threads of each watched root: starting, stopping, and whether they hang.
 
 use std::{
+    collections::BTreeMap,
     io,
     sync::{Arc, mpsc::sync_channel},
     time::{Duration, Instant},
 };
 
+use tokio::time::timeout;
 use tracing::{info, warn};
 
-use crate::{arrival::Name, config::checked, journal::Journal, settle, vitals::Beat, watch};
+use crate::{
+    arrival::Name,
+    config::checked,
+    journal::{Journal, WatchView},
+    settle,
+    stop::Life,
+    vitals::Beat,
+    watch,
+};
 
 /// Reports that wait between the watching and the settling thread of a root, of up to 512 sightings each.
 const REPORTS_MAX: usize = 8;
@@ -16,30 +26,109 @@ const REPORTS_MAX: usize = 8;
 /// Work that takes longer than this is said to hang.
 const HANGS_AFTER: Duration = Duration::from_secs(30);
 
+/// How long the threads of a watch that is no longer wanted may take to end. They do between two pieces of
+/// work; one that hangs in the kernel is left behind.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// Watches whose threads may be left behind at once. Each costs two stacks and an inotify instance.
+const LEFT_BEHIND_MAX: usize = 16;
+
+/// Every watched root.
+#[derive(Default)]
+pub(super) struct Roots {
+    running: BTreeMap<Name, Root>,
+    /// Threads that hung when they were asked to end.
+    left_behind: Vec<Life>,
+}
+
+impl Roots {
+    /// Starts watching `config`; the root itself need not exist.
+    pub(super) fn start(&mut self, config: checked::Watch, journal: &Journal) -> io::Result<()> {
+        self.running.insert(config.name.clone(), Root::start(config, journal)?);
+        Ok(())
+    }
+
+    /// Ends these, and waits for their threads for a moment. Nothing in them needs saving: what they have
+    /// not handed over is found by the next scan. One that hangs is not listened to any more.
+    pub(super) async fn stop(&mut self, names: &[Name]) {
+        let mut leaving: Vec<Root> =
+            names.iter().filter_map(|name| self.running.remove(name)).collect();
+        for root in &leaving {
+            root.watch.stop();
+        }
+        let all = async {
+            for root in &mut leaving {
+                root.life.ended().await;
+            }
+        };
+        // Out of time: those that hang are seen below.
+        timeout(STOP_LIMIT, all).await.unwrap_or(());
+        for root in leaving {
+            root.view.retire();
+            if !root.life.is_over() {
+                warn!(watch = %root.name, "the threads of this watch hang: leaving them behind");
+                self.left_behind.push(root.life);
+            }
+        }
+    }
+
+    /// Ends all of them, and waits for none.
+    pub(super) fn stop_all(&self) {
+        for root in self.running.values() {
+            root.watch.stop();
+        }
+    }
+
+    /// Has everything looked at again.
+    pub(super) fn rescan(&self) {
+        for root in self.running.values() {
+            root.watch.rescan();
+        }
+    }
+
+    /// Whether no more watches may be stopped, because too many of them hang.
+    pub(super) fn are_stuck(&mut self) -> bool {
+        self.left_behind.retain(|life| !life.is_over());
+        self.left_behind.len() >= LEFT_BEHIND_MAX
+    }
+
+    /// Says which have not come back from their work for too long, and which have.
+    pub(super) fn tell_which_hang(&mut self, now: Instant) {
+        for root in self.running.values_mut() {
+            root.tell_whether_it_hangs(now);
+        }
+    }
+}
+
 /// The two threads of one root.
-pub(super) struct Root {
+struct Root {
     name: Name,
     watch: watch::Handle,
+    view: WatchView,
+    life: Life,
     beats: [Arc<Beat>; 2],
     hangs: bool,
 }
 
 impl Root {
     /// Starts both, with the bounded channel between them.
-    pub(super) fn start(config: checked::Watch, journal: &Journal) -> io::Result<Self> {
+    fn start(config: checked::Watch, journal: &Journal) -> io::Result<Self> {
         let (name, view) = (config.name.clone(), journal.for_watch(&config));
         let (send, reports) = sync_channel(REPORTS_MAX);
         let beats = [Arc::new(Beat::default()), Arc::new(Beat::default())];
-        let [looks, probes] = beats.clone();
+        let [looks, beat] = beats.clone();
+        let (alive, life) = Life::begin();
         let recorder = Box::new(view.clone());
-        settle::start(config.clone(), settle::Ports { reports, recorder, beat: probes })?;
-        let memory = Box::new(view);
-        let watch = watch::start(config, watch::Ports { reports: send, memory, beat: looks })?;
-        Ok(Self { name, watch, beats, hangs: false })
+        let ports = settle::Ports { reports, recorder, beat, alive: alive.clone() };
+        settle::start(config.clone(), ports)?;
+        let memory = Box::new(view.clone());
+        let ports = watch::Ports { reports: send, memory, beat: looks, alive };
+        let watch = watch::start(config, ports)?;
+        Ok(Self { name, watch, view, life, beats, hangs: false })
     }
 
     /// Says when a thread has not come back from its work for too long, and when it has.
-    pub(super) fn tell_whether_it_hangs(&mut self, now: Instant) {
+    fn tell_whether_it_hangs(&mut self, now: Instant) {
         let busy =
             self.beats.iter().filter_map(|beat| beat.busy_for(now)).max().unwrap_or_default();
         let hangs = busy >= HANGS_AFTER;
@@ -50,15 +139,5 @@ impl Root {
             info!(watch = %self.name, "this watch makes progress again");
         }
         self.hangs = hangs;
-    }
-
-    /// Has everything looked at again.
-    pub(super) fn rescan(&self) {
-        self.watch.rescan();
-    }
-
-    /// Reports nothing any more. What hangs is left behind: there is nothing in it to save.
-    pub(super) fn stop(&self) {
-        self.watch.stop();
     }
 }

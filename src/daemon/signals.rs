@@ -7,7 +7,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// What a signal asks for.
 pub(super) enum Asked {
     Stop(&'static str),
-    Rescan,
+    /// The configuration is read again, and every watch scanned.
+    Reload,
 }
 
 /// Taken before the first file is looked at.
@@ -34,10 +35,18 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
             _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
-            // A terminal that is closed takes its daemon with it; anybody else means "look again".
+            // A terminal that is closed takes its daemon with it; anybody else means "read it again".
             _ = self.hangup.recv() => {
-                if io::stderr().is_terminal() { Asked::Stop("SIGHUP") } else { Asked::Rescan }
+                if io::stderr().is_terminal() { Asked::Stop("SIGHUP") } else { Asked::Reload }
             }
+        }
+    }
+
+    /// Waits for a word to stop, and leaves the others for later.
+    pub(super) async fn stop(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
         }
     }
 

@@ -10,6 +10,15 @@ use crate::{
     http::{self, Bytes, Fault, HeaderMap, Reply},
 };
 
+/// What a task of the lane brings back.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// The verdict can be given.
+    Attempted(Attempted),
+    /// The body of an accepted request has ended.
+    Drained(i64),
+}
+
 /// Who carries a request to the receiver: the HTTP client, or a test's stand-in.
 pub(super) trait Courier: Clone + Send + Sync + 'static {
     /// Posts once.

@@ -3,9 +3,9 @@
 //! Many frameworks answer a wrong path with "Cannot POST /the/path", and the path of a webhook is often
 //! its secret (P10): whatever the URL holds is taken out before anything is shown.
 
-use crate::{arrival::Shown, config::checked::SecretUrl};
+use crate::{arrival::Shown, config::checked::SecretUrl, http::EXCERPT_LEN_MAX};
 
-/// The most characters of an answer that are shown.
+/// The most characters of an answer that go into a log line.
 pub const EXCERPT_CHARS_MAX: usize = 200;
 /// A shorter part of a path is an ordinary word more often than a token.
 const SEGMENT_LEN_MIN: usize = 8;
@@ -37,13 +37,35 @@ impl Redactor {
 
     /// One line of at most [`EXCERPT_CHARS_MAX`] characters, without secrets and control characters.
     pub fn excerpt(&self, answer: &[u8]) -> String {
-        let mut text = String::from_utf8_lossy(answer).trim().to_owned();
+        self.answer(answer).chars().take(EXCERPT_CHARS_MAX).collect()
+    }
+
+    /// One line of at most [`EXCERPT_LEN_MAX`] bytes, without secrets and control characters.
+    pub fn answer(&self, answer: &[u8]) -> String {
+        let mut text = String::from_utf8_lossy(answer).into_owned();
         for needle in &self.needles {
             if text.contains(needle.as_str()) {
                 text = text.replace(needle.as_str(), REDACTED);
             }
         }
-        Shown(text.as_bytes()).to_string().chars().take(EXCERPT_CHARS_MAX).collect()
+        if answer.len() >= EXCERPT_LEN_MAX {
+            self.cut_what_was_cut(&mut text);
+        }
+        let mut shown = Shown(text.trim().as_bytes()).to_string();
+        shown.truncate(shown.floor_char_boundary(EXCERPT_LEN_MAX));
+        shown
+    }
+
+    /// Only the beginning of an answer is kept, and it may end within a secret.
+    fn cut_what_was_cut(&self, text: &mut String) {
+        let ends_with = |needle: &String| {
+            let heads = needle.char_indices().map(|(at, _)| at).rev();
+            heads
+                .filter(|len| *len > 0)
+                .find(|len| needle.get(..*len).is_some_and(|head| text.ends_with(head)))
+        };
+        let cut = self.needles.iter().filter_map(ends_with).max();
+        text.truncate(text.len() - cut.unwrap_or_default());
     }
 }
 
@@ -85,5 +107,30 @@ mod tests {
     fn an_excerpt_is_short() {
         let shown = redactor("http://h/").excerpt("ä\n".repeat(500).as_bytes());
         assert_eq!(shown.chars().count(), EXCERPT_CHARS_MAX);
+    }
+
+    #[test]
+    fn an_answer_is_longer_and_still_bounded() {
+        let redactor = redactor("http://h/");
+        assert_eq!(redactor.answer("x".repeat(300).as_bytes()).len(), 300);
+        for hostile in ["\u{1b}", "ä", "\u{202e}", "x\n"] {
+            let shown = redactor.answer(hostile.repeat(1024).as_bytes());
+            assert!(
+                shown.len() <= EXCERPT_LEN_MAX && shown.len() > EXCERPT_LEN_MAX - 12,
+                "{shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_secret_that_the_limit_cuts_in_two_is_not_shown_in_part() {
+        let redactor = redactor("http://h/hooks/T0KENT0KEN/in");
+        for kept in 1..=10 {
+            let mut answer = "x".repeat(EXCERPT_LEN_MAX - kept);
+            answer.push_str(&"T0KENT0KEN"[..kept]);
+            let shown = redactor.answer(answer.as_bytes());
+            assert!(!shown.contains("T0"), "{kept}: {shown}");
+        }
+        assert!(redactor.answer(b"ends in T0").ends_with("T0"), "nothing was cut off here");
     }
 }

@@ -10,7 +10,9 @@ pub mod excerpt;
 pub mod lane;
 mod open;
 pub mod pace;
+mod parking;
 mod reading;
+mod reopen;
 pub mod request;
 pub mod retry_after;
 pub mod schedule;
@@ -26,10 +28,11 @@ use tracing::{info, warn};
 
 pub use self::open::{OpenError, print_of};
 use self::{
-    attempt::Courier,
+    attempt::{Courier, Task},
     clerk::{Answer, Crowd, ask},
     open::{Opened, open},
-    worker::{Task, Worker},
+    reopen::Reopening,
+    worker::Worker,
 };
 use crate::{
     arrival::Outbox,
@@ -51,16 +54,28 @@ pub struct LaneSummary {
 /// Files that were missing are looked for again this often.
 const OPEN_AGAIN: Duration = Duration::from_secs(10);
 
+/// What a lane is told while it runs.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    /// When to end.
+    pub stop: watch::Receiver<Stop>,
+    /// Each change of it means: read the URL, secret and CA files again.
+    pub reopen: watch::Receiver<u64>,
+}
+
 /// Delivers `endpoint`'s events until told to stop. Never fails: what is missing is waited for.
 pub async fn run_lane<O: Outbox>(
     endpoint: Endpoint,
     outbox: O,
     vitals: Arc<LaneVitals>,
-    mut stop: watch::Receiver<Stop>,
+    mut orders: Orders,
 ) -> LaneSummary {
     let endpoint = Arc::new(endpoint);
-    let summary = match open_lane(&endpoint, &vitals, &mut stop, open).await {
-        Some(opened) => deliver(&endpoint, opened, &outbox, &vitals, &mut stop).await,
+    let summary = match open_lane(&endpoint, &vitals, &mut orders, open).await {
+        Some(opened) => {
+            let reopening = Reopening::new(&endpoint, Arc::new(open));
+            deliver(&endpoint, (opened, reopening), &outbox, &vitals, &mut orders).await
+        }
         None => LaneSummary::default(),
     };
     vitals.set_state(LaneState::Stopped);
@@ -71,11 +86,12 @@ pub async fn run_lane<O: Outbox>(
 async fn open_lane<C: Send + 'static>(
     endpoint: &Arc<Endpoint>,
     vitals: &LaneVitals,
-    stop: &mut watch::Receiver<Stop>,
+    orders: &mut Orders,
     open: fn(&Endpoint) -> Result<Opened<C>, OpenError>,
 ) -> Option<Opened<C>> {
     let mut said = None;
-    while *stop.borrow_and_update() == Stop::Run {
+    while *orders.stop.borrow_and_update() == Stop::Run {
+        orders.reopen.mark_unchanged();
         let task = Arc::clone(endpoint);
         let why = match flat(tokio::task::spawn_blocking(move || open(&task)).await) {
             Ok(opened) => {
@@ -93,7 +109,8 @@ async fn open_lane<C: Send + 'static>(
         }
         LaneVitals::count(&vitals.turns);
         tokio::select! {
-            told = changed(stop) => if told == Stop::Now { break },
+            told = changed(&mut orders.stop) => if told == Stop::Now { break },
+            () = asked(&mut orders.reopen) => {}
             () = tokio::time::sleep(OPEN_AGAIN) => {}
         }
     }
@@ -117,28 +134,37 @@ async fn changed(stop: &mut watch::Receiver<Stop>) -> Stop {
     }
 }
 
+/// Waits until the files are to be read again; for ever when nobody can ask for it any more.
+async fn asked(reopen: &mut watch::Receiver<u64>) {
+    if reopen.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// What a lane waits for.
-enum Happened {
+enum Happened<C> {
     Woken,
     Answered(Answer),
     Ended(Task),
     Told(Stop),
+    Reopen,
+    Reopened(Result<Opened<C>, OpenError>),
     Time,
 }
 
 /// The loop: apply what happened, start what may start, wait.
 async fn deliver<C: Courier, O: Outbox>(
     endpoint: &Endpoint,
-    opened: Opened<C>,
+    (opened, mut reopening): (Opened<C>, Reopening<C>),
     outbox: &O,
     vitals: &Arc<LaneVitals>,
-    stop: &mut watch::Receiver<Stop>,
+    orders: &mut Orders,
 ) -> LaneSummary {
     let name = &endpoint.name;
     let mut worker = Worker::new(endpoint, opened, Arc::clone(vitals));
     let mut calls = Crowd::new();
     calls.push(ask(outbox, name, worker.first_call()));
-    worker.stop(*stop.borrow_and_update());
+    worker.stop(*orders.stop.borrow_and_update());
     // Kept across turns and asked for again before the journal is: nothing is announced unheard.
     let mut woken = pin!(outbox.woken());
     loop {
@@ -152,7 +178,9 @@ async fn deliver<C: Courier, O: Outbox>(
         let happened = tokio::select! {
             biased;
             () = &mut woken => Happened::Woken,
-            told = changed(stop) => Happened::Told(told),
+            told = changed(&mut orders.stop) => Happened::Told(told),
+            () = asked(&mut orders.reopen) => Happened::Reopen,
+            read = reopening.done() => Happened::Reopened(read),
             answer = calls.next() => Happened::Answered(answer),
             Some(task) = worker.tasks.join_next() => Happened::Ended(flat(task)),
             () = sleep_until(wake_at.into()) => Happened::Time,
@@ -170,6 +198,8 @@ async fn deliver<C: Courier, O: Outbox>(
                 }
             }
             Happened::Told(told) => worker.stop(told),
+            Happened::Reopen => reopening.ask(),
+            Happened::Reopened(read) => worker.reopened(read),
             Happened::Time => {}
         }
     }

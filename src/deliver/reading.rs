@@ -1,5 +1,7 @@
 //! From an answer, or the lack of one, to what it means and what a person is told. Pure.
 
+use std::time::Duration;
+
 use super::{
     excerpt::Redactor,
     lane::Outcome,
@@ -21,6 +23,8 @@ pub(super) struct Read<'a> {
     pub(super) signed: bool,
     /// Wall time of the answer.
     pub(super) now: WallMs,
+    /// How long the attempt took.
+    pub(super) took: Duration,
 }
 
 /// Judges one attempt.
@@ -29,8 +33,9 @@ pub(super) fn outcome(result: &Result<Reply, Fault>, with: &Read<'_>) -> Outcome
         Ok(reply) => of_reply(reply, with),
         Err(fault) => {
             let class = Class::of_fault(*fault);
-            let reason = fault.to_string();
-            let refusal = Refusal { class: class.name(), status: None, reason };
+            let (reason, took) = (fault.to_string(), with.took);
+            let refusal =
+                Refusal { class: class.name(), status: None, reason, answer: String::new(), took };
             Outcome { class, retry_after: None, refusal }
         }
     }
@@ -54,7 +59,12 @@ fn of_reply(reply: &Reply, with: &Read<'_>) -> Outcome {
     };
     // RFC 9110 10.2.3 gives the header a meaning with a failure only.
     let retry_after = retry_after.filter(|_| reply.status >= 300);
-    let refusal = Refusal { class: class.name(), status: Some(reply.status), reason };
+    let answer = match class {
+        Class::Ok => String::new(),
+        _ => with.redactor.answer(&reply.excerpt),
+    };
+    let (status, took) = (Some(reply.status), with.took);
+    let refusal = Refusal { class: class.name(), status, reason, answer, took };
     Outcome { class, retry_after, refusal }
 }
 
@@ -76,8 +86,6 @@ fn of_redirect(location: Option<&[u8]>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const NOW: WallMs = WallMs(784_111_777_000); // Sun, 06 Nov 1994 08:49:37 GMT
@@ -85,7 +93,10 @@ mod tests {
     fn read(reply: Reply, signed: bool) -> Outcome {
         let url = SecretUrl::parse("https://example.net/hook/T0KENT0KEN").unwrap();
         let redactor = Redactor::of(&url);
-        outcome(&Ok(reply), &Read { redactor: &redactor, signed, now: NOW })
+        outcome(
+            &Ok(reply),
+            &Read { redactor: &redactor, signed, now: NOW, took: Duration::from_millis(5) },
+        )
     }
 
     #[test]
@@ -120,5 +131,8 @@ mod tests {
         let busy = read(reply(503), true);
         assert_eq!((busy.class, busy.retry_after), (Class::Slow, Some(Duration::from_secs(7))));
         assert_eq!(busy.refusal.reason, "no: [...]");
+        assert_eq!(busy.refusal.answer, "no: [...]");
+        assert_eq!(busy.refusal.took, Duration::from_millis(5));
+        assert_eq!(read(reply(200), true).refusal.answer, "");
     }
 }

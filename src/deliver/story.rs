@@ -22,7 +22,7 @@ pub(super) fn tell(endpoint: &Name, ended: &Ended, refusal: &Refusal, duration: 
 fn tell_event(endpoint: &Name, ended: &Ended, refusal: &Refusal, duration: Duration) {
     let due = &ended.due;
     let (watch, path, event) = (&due.watch, &due.path, due.event);
-    let Refusal { class, status, reason } = refusal;
+    let Refusal { class, status, reason, .. } = refusal;
     let duration_ms = millis(duration);
     match &ended.conclusion {
         Some(Conclusion::Delivered) => {
@@ -53,7 +53,7 @@ fn tell_event(endpoint: &Name, ended: &Ended, refusal: &Refusal, duration: Durat
 }
 
 fn tell_change(endpoint: &Name, change: Change, refusal: &Refusal) {
-    let Refusal { class, status, reason } = refusal;
+    let Refusal { class, status, reason, .. } = refusal;
     match change {
         Change::Opened => {
             warn!(%endpoint, class, status, reason, "endpoint failing: probing it until it is back");

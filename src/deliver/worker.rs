@@ -7,14 +7,15 @@ use std::{
 };
 
 use tokio::task::JoinSet;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{
     LaneSummary,
-    attempt::{Attempted, Courier, attempt},
+    attempt::{Attempted, Courier, Task, attempt},
     clerk::{Answer, Call},
     lane::{Change, Lane, Outcome},
-    open::Opened,
+    open::{OpenError, Opened},
+    parking::Parking,
     reading::{self, Read},
     request, retry_after,
     schedule::{Dice, Schedule},
@@ -38,28 +39,6 @@ const GATHER: Duration = Duration::from_millis(10);
 const GATHER_MAX: usize = 64;
 /// The loop turns at least this often, so that a stuck one shows.
 const TURN_EVERY: Duration = Duration::from_secs(10);
-
-/// What a task of the lane brings back.
-#[derive(Debug)]
-pub(super) enum Task {
-    /// The verdict can be given.
-    Attempted(Attempted),
-    /// The body of an accepted request has ended.
-    Drained(i64),
-}
-
-/// Whether the receiver said 410, as far as is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Parking {
-    /// The journal has been asked.
-    Asked,
-    /// No.
-    Open,
-    /// Yes, and the journal is being told.
-    Telling,
-    /// Yes; asked again from time to time, for an operator may have resumed it.
-    Parked,
-}
 
 pub(super) struct Worker<C> {
     endpoint: Name,
@@ -88,12 +67,12 @@ impl<C: Courier> Worker<C> {
         let now = clock::mono();
         Self {
             endpoint: endpoint.name.clone(),
-            opened,
             vitals,
             lane: Lane::new(endpoint.concurrency, schedule, now),
             tasks: JoinSet::new(),
             stop: Stop::Run,
-            parking: Parking::Asked,
+            parking: Parking::Asked(opened.print),
+            opened,
             stale: true,
             asking: false,
             ask_at: now + ASK_EVERY,
@@ -106,8 +85,24 @@ impl<C: Courier> Worker<C> {
     }
 
     /// The first call: is the endpoint parked?
-    pub(super) fn first_call(&self) -> Call {
-        Call::IsParked(self.opened.print)
+    pub(super) fn first_call(&mut self) -> Call {
+        let print = self.opened.print;
+        self.parking = Parking::Asked(print);
+        Call::IsParked(print)
+    }
+
+    /// The endpoint's files were read again. What cannot be used changes nothing: the receiver may well
+    /// still take what it took before.
+    pub(super) fn reopened(&mut self, read: Result<Opened<C>, OpenError>) {
+        match read {
+            Ok(opened) => {
+                self.opened = opened;
+                // Parked at another URL is not parked.
+                self.stale = true;
+            }
+            Err(why) => warn!(endpoint = %self.endpoint, reason = %why,
+                "cannot read this endpoint's files again: going on with what was read before"),
+        }
     }
 
     /// Starts what may start and says what to ask of the journal.
@@ -153,7 +148,6 @@ impl<C: Courier> Worker<C> {
         match self.parking {
             Parking::Parked => {
                 self.stale = false;
-                self.parking = Parking::Asked;
                 Some(self.first_call())
             }
             Parking::Open if self.lane.room() > 0 => {
@@ -161,7 +155,7 @@ impl<C: Courier> Worker<C> {
                 self.asking = true;
                 Some(Call::Due { held: self.lane.held(), limit: self.lane.room() })
             }
-            Parking::Open | Parking::Asked | Parking::Telling => None,
+            Parking::Open | Parking::Asked(_) | Parking::Telling => None,
         }
     }
 
@@ -216,7 +210,7 @@ impl<C: Courier> Worker<C> {
     fn attempted(&mut self, attempted: Attempted, now: Instant) -> Option<Call> {
         let Attempted { seq, mut result, duration } = attempted;
         let rest = result.as_mut().ok().and_then(|reply| reply.rest.take());
-        let outcome = self.read(&result);
+        let outcome = self.read(&result, duration);
         // Success leaves nothing to chance, and asks the kernel for none.
         let dice = if outcome.class == Class::Ok { MIDDLE } else { Dice(chance::bits()) };
         let ended = self.lane.ended(seq, &outcome, now, dice)?;
@@ -237,13 +231,13 @@ impl<C: Courier> Worker<C> {
         change
     }
 
-    fn read(&self, result: &Result<Reply, crate::http::Fault>) -> Outcome {
+    fn read(&self, result: &Result<Reply, crate::http::Fault>, took: Duration) -> Outcome {
         let now = clock::wall();
         if let Ok(reply) = result {
             self.note_clock(reply, now);
         }
         let signed = !self.opened.signer.is_empty();
-        reading::outcome(result, &Read { redactor: &self.opened.redactor, signed, now })
+        reading::outcome(result, &Read { redactor: &self.opened.redactor, signed, now, took })
     }
 
     fn note_clock(&self, reply: &Reply, now: WallMs) {
@@ -283,6 +277,11 @@ impl<C: Courier> Worker<C> {
             }
             Answer::Released => self.stale = true,
             Answer::Parked => self.parking = Parking::Parked,
+            // About the URL before this one: the next turn asks again.
+            Answer::IsParked(_) if self.parking != Parking::Asked(self.opened.print) => {
+                self.parking = Parking::Parked;
+                self.stale = true;
+            }
             Answer::IsParked(parked) => self.parked(parked, now),
         }
     }

@@ -37,8 +37,8 @@ pub const DEFAULT_EXCLUDES: &[&str] = &[
     "~$*",
 ];
 
-/// Compiled patterns.
-#[derive(Clone, Debug)]
+/// Compiled patterns. Two are equal when they were made of the same texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
     include: Patterns,
     exclude: Patterns,
@@ -71,7 +71,7 @@ impl Selection {
 }
 
 /// Patterns that end in `/` name directories only, the others name anything.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Patterns {
     any: PatternSet,
     dirs: PatternSet,
@@ -100,6 +100,7 @@ impl Patterns {
 /// One automaton for names of components, one for whole paths.
 #[derive(Clone, Debug)]
 struct PatternSet {
+    texts: Vec<String>,
     components: GlobSet,
     paths: GlobSet,
 }
@@ -115,7 +116,8 @@ impl PatternSet {
             );
         }
         let build = |set: GlobSetBuilder| set.build().map_err(|e| (String::new(), e));
-        Ok(Self { components: build(components)?, paths: build(paths)? })
+        let texts = patterns.iter().map(|pattern| (**pattern).to_owned()).collect();
+        Ok(Self { texts, components: build(components)?, paths: build(paths)? })
     }
 
     fn is_empty(&self) -> bool {
@@ -136,6 +138,15 @@ impl PatternSet {
                     .any(|end| self.paths.is_match(as_path(bytes.get(..end).unwrap_or_default()))))
     }
 }
+
+/// The automata follow from the texts, and cannot be compared.
+impl PartialEq for PatternSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.texts == other.texts
+    }
+}
+
+impl Eq for PatternSet {}
 
 fn as_path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))

@@ -1,5 +1,7 @@
 //! The first half of the journal: what was seen, and what becomes an arrival of it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
@@ -28,11 +30,20 @@ pub(crate) struct Origin {
 }
 
 /// Which watch, where its root is, and who is told.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) watch: Name,
     pub(crate) root: Vec<u8>,
     pub(crate) endpoints: Vec<Name>,
+    /// Nothing that it says counts any more: the configuration has another in its place, or none, and a
+    /// thread that hung comes too late.
+    pub(crate) retired: AtomicBool,
+}
+
+impl Source {
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
 }
 
 /// One row of `seen`.

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use rusqlite::{Connection, params};
 use tracing::warn;
 
-use super::{arrivals::PENDING_AFTER_LOSS, outbox::PARKED, outbox::WAITS, store::StoreError};
+use super::{
+    arrivals::PENDING_AFTER_LOSS, attempts, outbox::PARKED, outbox::WAITS, store::StoreError,
+};
 use crate::{arrival::Name, clock::WallMs, config::checked::Config};
 
 /// What of the configuration the journal needs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Configured {
     /// The state directory.
     pub(crate) dir: PathBuf,
@@ -20,11 +22,13 @@ pub(crate) struct Configured {
     pub(crate) room: Room,
     /// Dead letters kept, over all endpoints.
     pub(crate) dead_max: u64,
+    /// Rows of the attempt log, over all events.
+    pub(crate) attempts_max: u64,
 }
 
 /// How much may wait for one endpoint. Each has its own share, so that one that is down for days does not
 /// take the room of the others (P6); the shares together are the configured limit (P8).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Room {
     pub(crate) events: u64,
     pub(crate) bytes: u64,
@@ -43,6 +47,7 @@ impl Configured {
             endpoints: config.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect(),
             room,
             dead_max: config.state.dead_events_max,
+            attempts_max: attempts::rows_max(config.state.outbox_bytes_max),
         }
     }
 

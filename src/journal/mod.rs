@@ -5,9 +5,11 @@
 //! `retention` decide.
 
 mod arrivals;
+mod attempts;
 mod configured;
 mod entry;
 mod identity;
+pub mod look;
 mod open;
 mod outbox;
 mod question;
@@ -21,12 +23,17 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::{io, path::Path, sync::Arc, thread::JoinHandle};
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+    thread::JoinHandle,
+};
 
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 pub use self::identity::{Lock, NotLocked, lock};
-use self::{arrivals::Source, question::Question, writer::Writer};
+use self::{arrivals::Source, configured::Configured, question::Question, writer::Writer};
 use crate::{
     arrival::{
         Conclusion, DueBatch, FirstScan, Memory, Name, Outbox, Present, Recall, Recorded, Recorder,
@@ -72,7 +79,8 @@ impl Journal {
     /// The view of one watch.
     pub fn for_watch(&self, watch: &checked::Watch) -> WatchView {
         let root = std::os::unix::ffi::OsStrExt::as_bytes(Path::as_os_str(&watch.path)).to_vec();
-        let source = Source { watch: watch.name.clone(), root, endpoints: watch.endpoints.clone() };
+        let (watch, endpoints) = (watch.name.clone(), watch.endpoints.clone());
+        let source = Source { watch, root, endpoints, retired: false.into() };
         WatchView { questions: self.questions.clone(), source: Arc::new(source) }
     }
 
@@ -86,6 +94,17 @@ impl Journal {
         if self.losses.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Goes over to another set of watches, endpoints and limits; returns once that is on stable storage.
+    /// Whatever is asked afterwards is answered by the new set. While the database cannot be used it is
+    /// [`Unavailable`], and the new set holds as soon as it can.
+    pub async fn configure(&self, config: &Config) -> Result<(), Unavailable> {
+        let configured = Box::new(Configured::of(config));
+        let (reply, answer) = oneshot::channel();
+        let question = Question::Configure { configured, reply };
+        self.questions.send(question).await.map_err(|_| Unavailable)?;
+        answer.await.map_err(|_| Unavailable)?
     }
 
     /// Takes no more arrivals; conclusions are still welcome.
@@ -109,6 +128,11 @@ pub struct WatchView {
 }
 
 impl WatchView {
+    /// Whatever this view asks for from now on is refused.
+    pub fn retire(&self) {
+        self.source.retired.store(true, Ordering::Release);
+    }
+
     fn ask<T>(
         &self,
         question: impl FnOnce(Arc<Source>, Reply<T>) -> Question,

@@ -17,7 +17,7 @@ use super::{
     tables::{Baseline, Tables},
 };
 use crate::{
-    arrival::{Name, Recorded, Settled},
+    arrival::{Conclusion, Name, Recorded, Settled},
     clock::{self, StepWatch},
     config::checked::Instance,
     stat,
@@ -78,6 +78,17 @@ impl Open {
         })
     }
 
+    /// Goes over to another set of watches and endpoints.
+    pub(super) fn configure(&mut self, configured: &Configured) -> Result<(), StoreError> {
+        store::begin(&self.db)?;
+        let applied = configured.apply(&self.db, clock::wall(), self.retention.now_ms);
+        store::finish(&self.db, applied)?;
+        let baselines = self.tables.baselines.clone();
+        self.tables = Tables::load(&self.db, self.tables.last_seq(), baselines)?;
+        self.configured = configured.clone();
+        Ok(())
+    }
+
     pub(super) fn instance(&self) -> &str {
         &self.origin.instance
     }
@@ -125,7 +136,15 @@ impl Open {
     ) -> Result<bool, StoreError> {
         let mut news = false;
         answers.push(match question {
+            Question::Baseline { source, .. }
+            | Question::Scanned { source, .. }
+            | Question::Gone { source, .. }
+                if source.is_retired() =>
+            {
+                return Ok(false); // unanswered: nobody is there to whom it matters
+            }
             Question::Record { source, batch, reply } => {
+                let refuses = refuses || source.is_retired();
                 let recorded = self.record(&source, &batch, refuses)?;
                 news = recorded.iter().any(|outcome| matches!(outcome, Recorded::New(_)));
                 Box::new(move |committed| {
@@ -152,9 +171,7 @@ impl Open {
                 answer(reply, self.arrivals().gone(&source.watch, &paths, retention)?)
             }
             Question::Conclude { endpoint, ends, reply } => {
-                for (seq, end) in &ends {
-                    news |= self.deliveries().conclude(&endpoint, *seq, end, clock::wall())?;
-                }
+                news = self.conclude(&endpoint, &ends)?;
                 answer(reply, ())
             }
             Question::Release { endpoint, reply } => {
@@ -185,6 +202,29 @@ impl Open {
             recorded.push(arrivals.record(source, settled, &self.origin, room, now)?);
         }
         Ok(recorded)
+    }
+
+    /// How attempts ended. On a disk that is nearly full what they said is not kept: the room is for what is
+    /// delivered.
+    fn conclude(
+        &mut self,
+        endpoint: &Name,
+        ends: &[(i64, Conclusion)],
+    ) -> Result<bool, StoreError> {
+        let (now, max, mut news) = (clock::wall(), self.configured.attempts_max, false);
+        let mut is_short = None;
+        for (seq, end) in ends {
+            news |= self.deliveries().conclude(endpoint, *seq, end, now)?;
+            let Some(refusal) = end.refusal() else { continue };
+            let is_short = match is_short {
+                Some(known) => known,
+                None => *is_short.insert(self.disk_is_short()?),
+            };
+            if !is_short {
+                self.deliveries().log(endpoint, *seq, refusal, now, max)?;
+            }
+        }
+        Ok(news)
     }
 
     /// New events leave the last of the disk alone: what is delivered must be stored, and the log be

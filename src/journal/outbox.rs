@@ -4,7 +4,11 @@ use std::{collections::HashSet, time::Duration};
 
 use rusqlite::{Connection, Error as SqlError, OptionalExtension, params};
 
-use super::{store::StoreError, tables::Tables};
+use super::{
+    attempts::{self, Of},
+    store::StoreError,
+    tables::Tables,
+};
 use crate::{
     arrival::{Conclusion, Due, DueBatch, EventId, Name, Refusal, RelPath, UrlPrint},
     clock::WallMs,
@@ -99,6 +103,20 @@ impl Deliveries<'_> {
             path: RelPath::from_bytes(bytes(3)?),
             body: bytes(4)?.into(),
         })
+    }
+
+    /// Adds an attempt that did not deliver to the log, which keeps to `max` rows.
+    pub(crate) fn log(
+        &mut self,
+        endpoint: &Name,
+        seq: i64,
+        refusal: &Refusal,
+        now: WallMs,
+        max: u64,
+    ) -> Result<(), StoreError> {
+        let of = Of { seq, endpoint: self.tables.endpoint(endpoint)? };
+        attempts::add(self.db, self.tables, of, refusal, now)?;
+        attempts::keep_to(self.db, self.tables, max)
     }
 
     /// Stores how an attempt ended; true when another event of the same path may go now.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Reply, arrivals::Source};
+use super::{Reply, arrivals::Source, configured::Configured};
 use crate::arrival::{
     Conclusion, DueBatch, FirstScan, Name, Present, Recall, Recorded, RelPath, Scanned, Settled,
     Unavailable, UrlPrint,
@@ -22,6 +22,7 @@ pub(super) enum Question {
     Release { endpoint: Name, reply: Reply<()> },
     Park { endpoint: Name, url: UrlPrint, reply: Reply<()> },
     IsParked { endpoint: Name, url: UrlPrint, reply: Reply<bool> },
+    Configure { configured: Box<Configured>, reply: Reply<()> },
     RefuseArrivals,
     Close,
 }

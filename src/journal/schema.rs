@@ -7,13 +7,13 @@
 pub(crate) const APPLICATION_ID: i64 = 0x7774_6368;
 
 /// What this code writes.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 /// The oldest code that reads what this code writes.
 pub(crate) const MIN_READER: i64 = 1;
 
 /// One entry per version, from an empty file on.
-pub(crate) const MIGRATIONS: &[&str] = &[V1];
+pub(crate) const MIGRATIONS: &[&str] = &[V1, V2];
 
 /// * `seen`: one row per file, the last version that was committed. `event` is empty for a baseline.
 ///   `gone_since` is in retention time.
@@ -48,4 +48,17 @@ CREATE TABLE delivery (
 CREATE INDEX due ON delivery (endpoint, next_ms, seq) WHERE state = 0 AND behind IS NULL;
 CREATE INDEX follower ON delivery (endpoint, behind) WHERE behind IS NOT NULL;
 CREATE INDEX dead ON delivery (seq) WHERE state = 1;
+";
+
+/// * `attempt`: failed attempts of deliveries that have not ended well; `at_ms` is wall time. The trigger, not
+///   our code, removes them with their delivery: version 1 knows nothing of them and still may use the journal.
+const V2: &str = "
+CREATE TABLE attempt (
+  id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, endpoint INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL, took_ms INTEGER NOT NULL,
+  class TEXT NOT NULL, status INTEGER, reason TEXT NOT NULL, answer TEXT NOT NULL
+) STRICT;
+CREATE INDEX attempt_of ON attempt (seq, endpoint);
+CREATE TRIGGER attempt_ends AFTER DELETE ON delivery
+BEGIN DELETE FROM attempt WHERE seq = OLD.seq AND endpoint = OLD.endpoint; END;
 ";

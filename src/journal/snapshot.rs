@@ -13,10 +13,12 @@ use std::{
 };
 
 use rusqlite::Connection;
-use serde::Serialize;
 
-use super::store::{self, DATABASE};
-use crate::arrival::{EventId, RelPath};
+use super::{
+    look::{self, Detail, Filter, Place, Row},
+    store::{self, DATABASE},
+};
+use crate::arrival::EventId;
 
 const TRIES: usize = 20;
 
@@ -42,29 +44,10 @@ pub enum SnapshotError {
     Unreadable(String),
 }
 
-/// One event at one endpoint.
-#[derive(Debug, Serialize)]
-pub struct Row {
-    /// `evt_…`
-    pub event: String,
-    /// The endpoint's name.
-    pub endpoint: String,
-    /// `waiting`, `dead`, or `parked`: its endpoint answered 410 Gone, or is not configured.
-    pub state: &'static str,
-    /// The watch's name.
-    pub watch: String,
-    /// The path below the watch's root, escaped where it is not printable text.
-    pub path: String,
-    /// Attempts charged.
-    pub attempts: u32,
-    /// Class of the last failure.
-    pub class: Option<String>,
-    /// HTTP status of the last failure.
-    pub status: Option<u16>,
-    /// What the last failure was.
-    pub reason: Option<String>,
-    /// When the event was committed, in milliseconds since 1970.
-    pub committed_ms: i64,
+impl From<rusqlite::Error> for SnapshotError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Unreadable(error.to_string())
+    }
 }
 
 /// A private copy of a journal; removed when dropped.
@@ -102,35 +85,33 @@ impl Snapshot {
         Err(SnapshotError::Busy(dir.to_path_buf()))
     }
 
-    /// Deliveries that have not ended well, oldest first.
-    pub fn rows(&self) -> Result<Vec<Row>, SnapshotError> {
-        let unreadable = |error: rusqlite::Error| SnapshotError::Unreadable(error.to_string());
-        let sql =
-            "SELECT e.id, p.name, d.state, w.name, e.path, d.attempts, d.class, d.status, d.reason,
-                          e.committed_ms, p.parked_url IS NOT NULL
-                   FROM delivery d JOIN event e ON e.seq = d.seq
-                   JOIN watch w ON w.id = e.watch JOIN endpoint p ON p.id = d.endpoint
-                   ORDER BY d.seq, p.name";
-        let mut rows = self.db.prepare(sql).map_err(unreadable)?;
-        let rows = rows.query_map([], |row| {
-            Ok(Row {
-                event: EventId(row.get(0)?).to_string(),
-                endpoint: row.get(1)?,
-                state: match (row.get::<_, i64>(2)?, row.get::<_, bool>(10)?) {
-                    (0, false) => "waiting",
-                    (1, _) => "dead",
-                    _ => "parked",
-                },
-                watch: row.get(3)?,
-                path: RelPath::from_bytes(&row.get::<_, Vec<u8>>(4)?).to_string(),
-                attempts: row.get(5)?,
-                class: row.get(6)?,
-                status: row.get(7)?,
-                reason: row.get(8)?,
-                committed_ms: row.get(9)?,
-            })
-        });
-        rows.map_err(unreadable)?.collect::<Result<_, _>>().map_err(unreadable)
+    /// Deliveries that have not ended well and fit, oldest first, at most `limit`; and whether there are
+    /// more.
+    pub fn list(&self, filter: &Filter, limit: usize) -> Result<(Vec<Row>, bool), SnapshotError> {
+        let (mut rows, mut at) = (Vec::new(), Place::START);
+        loop {
+            let page = look::page(&self.db, filter, at, limit - rows.len() + 1)?;
+            rows.extend(page.events);
+            if rows.len() > limit {
+                rows.truncate(limit);
+                return Ok((rows, true));
+            }
+            let Some(next) = page.next else { return Ok((rows, false)) };
+            at = next;
+        }
+    }
+
+    /// Events with this id; there is more than one when a file came back to an earlier version.
+    pub fn show(&self, id: EventId) -> Result<Vec<Detail>, SnapshotError> {
+        let (mut details, mut after) = (Vec::new(), Some(i64::MIN));
+        while let Some(at) = after {
+            let (found, next) = look::find(&self.db, id, at)?;
+            for seq in found {
+                details.extend(look::detail(&self.db, seq)?);
+            }
+            after = next;
+        }
+        Ok(details)
     }
 }
 

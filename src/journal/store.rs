@@ -199,13 +199,14 @@ fn migrate(connection: &Connection, found: i64, known: bool) -> Result<(), Store
     if found > VERSION {
         return accept_newer(connection, found);
     }
-    let lost =
-        if found == 0 && known { "INSERT INTO meta (key, value) VALUES ('lost', 1);" } else { "" };
     if found == 0 {
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
     let done = usize::try_from(found).unwrap_or(0);
     for (at, script) in MIGRATIONS.iter().enumerate().skip(done) {
+        // With the very first commit, or a crash right after it would pass for a first start.
+        let is_lost = at == 0 && known;
+        let lost = if is_lost { "INSERT INTO meta (key, value) VALUES ('lost', 1);" } else { "" };
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE; {script} {lost}
              INSERT OR REPLACE INTO meta (key, value) VALUES ('min_reader', {MIN_READER});

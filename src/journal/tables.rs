@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::store::StoreError;
+use super::{attempts, store::StoreError};
 use crate::arrival::Name;
 
 /// Sequence numbers are reserved in blocks, so that none is given twice and not every commit writes one.
@@ -25,6 +25,8 @@ pub(crate) struct Tables {
     pub(crate) events: u64,
     /// Deliveries that are dead.
     pub(crate) dead: u64,
+    /// Attempts in the log, at most: see [`attempts::keep_to`].
+    pub(crate) attempts: u64,
     /// Files that are remembered and not gone, by watch row; counted when first asked for.
     live: HashMap<i64, u64>,
     /// First scans of this run that recorded a baseline. Outlives the database: see [`Tables::load`].
@@ -89,6 +91,7 @@ impl Tables {
         self.events = db.query_row(sql, [], |row| row.get(0))?;
         let sql = "SELECT count(*) FROM delivery WHERE state = 1";
         self.dead = db.query_row(sql, [], |row| row.get(0))?;
+        self.attempts = attempts::count(db)?;
         self.live.clear();
         self.seq_end = self.next_seq; // the reserved block may have been rolled back
         Ok(())

@@ -23,6 +23,9 @@ use crate::{
 const NOW: WallMs = WallMs(1_800_000_000_000);
 const CLOCK: RetentionClock = RetentionClock { now_ms: 5, read_at: NOW };
 
+/// Rows of the attempt log.
+const ATTEMPTS_MAX: u64 = 40;
+
 fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
@@ -42,7 +45,9 @@ fn version(content: u64) -> Version {
 }
 
 fn refusal() -> Refusal {
-    Refusal { class: "retry", status: Some(503), reason: "busy".into() }
+    let took = Duration::from_millis(7);
+    let (reason, answer) = ("busy".into(), "busy, come again".into());
+    Refusal { class: "retry", status: Some(503), reason, answer, took }
 }
 
 /// A journal in a directory of its own, without the writer thread.
@@ -65,7 +70,14 @@ impl Bench {
         let endpoints = endpoints.iter().map(|text| name(text)).collect();
         let watches = vec![name("w")];
         let state_dir = dir.path().to_path_buf();
-        let configured = Configured { dir: state_dir, watches, endpoints, room, dead_max: 10 };
+        let configured = Configured {
+            dir: state_dir,
+            watches,
+            endpoints,
+            room,
+            dead_max: 10,
+            attempts_max: ATTEMPTS_MAX,
+        };
         let db = store::open(dir.path(), false, true).unwrap();
         configured.apply(&db, NOW, 0).unwrap();
         let tables = Tables::load(&db, seq_floor, HashMap::new()).unwrap();
@@ -96,7 +108,8 @@ impl Bench {
 
     fn record_for(&mut self, endpoints: &[&str], path: &str, content: u64) -> Recorded {
         let endpoints = endpoints.iter().map(|text| name(text)).collect();
-        let source = Source { watch: name("w"), root: b"/r".to_vec(), endpoints };
+        let retired = false.into();
+        let source = Source { watch: name("w"), root: b"/r".to_vec(), endpoints, retired };
         let settled = Settled {
             path: RelPath::from_bytes(path.as_bytes()),
             version: version(content),
@@ -126,6 +139,19 @@ impl Bench {
 
     fn conclude(&mut self, endpoint: &str, seq: i64, conclusion: &Conclusion) {
         self.deliveries().conclude(&name(endpoint), seq, conclusion, NOW).unwrap();
+    }
+
+    /// A failed attempt, as the writer stores it.
+    fn fails(&mut self, endpoint: &str, seq: i64, conclusion: &Conclusion) {
+        self.conclude(endpoint, seq, conclusion);
+        let refusal = conclusion.refusal().unwrap();
+        let mut deliveries = self.deliveries();
+        deliveries.log(&name(endpoint), seq, refusal, NOW, ATTEMPTS_MAX).unwrap();
+    }
+
+    fn attempts(&self, seq: i64) -> u64 {
+        let sql = "SELECT count(*) FROM attempt WHERE seq = ?1";
+        self.db.query_row(sql, [seq], |row| row.get(0)).unwrap()
     }
 
     fn present(path: &str, content: u64) -> Present {
@@ -198,6 +224,78 @@ fn a_delivered_event_leaves_nothing_but_the_memory_of_its_version() {
     let rows: i64 = bench.db.query_row("SELECT count(*) FROM event", [], |row| row.get(0)).unwrap();
     assert_eq!(rows, 0);
     assert_eq!(bench.recall("f", 1), Recall::Known);
+}
+
+#[test]
+fn the_attempt_log_has_the_last_attempts_of_each_delivery_and_goes_with_it() {
+    let mut bench = Bench::new();
+    bench.record("f", 1);
+    let seq = bench.due("a").events[0].seq;
+    for _ in 0..13 {
+        bench.fails("a", seq, &retry(Duration::ZERO));
+    }
+    bench.fails("b", seq, &dead());
+    assert_eq!(bench.attempts(seq), 11, "ten of one endpoint, one of the other");
+    bench.conclude("a", seq, &Conclusion::Delivered);
+    assert_eq!(bench.attempts(seq), 1, "those of the dead letter stay");
+    bench.fails("a", seq, &retry(Duration::ZERO));
+    assert_eq!(bench.attempts(seq), 1, "what is no longer there has no attempts");
+    assert_eq!(bench.deliveries().bury_oldest(0).unwrap(), 1);
+    assert_eq!(bench.attempts(seq), 0);
+}
+
+#[test]
+fn p8_the_attempt_log_as_a_whole_is_bounded_and_its_oldest_rows_go_first() {
+    let mut bench = Bench::new();
+    let mut seqs = Vec::new();
+    for number in 0..30 {
+        bench.record_for(&["a"], &format!("f{number}"), number);
+        seqs.push(bench.tables.last_seq());
+        for _ in 0..3 {
+            bench.fails("a", *seqs.last().unwrap(), &retry(Duration::ZERO));
+            let rows = super::attempts::count(&bench.db).unwrap();
+            assert!(rows <= ATTEMPTS_MAX && rows <= bench.tables.attempts, "{rows}");
+        }
+    }
+    assert_eq!(bench.attempts(seqs[0]), 0);
+    assert_eq!(bench.attempts(seqs[29]), 3);
+}
+
+#[test]
+fn a_delivery_at_the_first_attempt_writes_nothing_to_the_attempt_log() {
+    let mut bench = Bench::new();
+    bench.record("f", 1);
+    let seq = bench.due("a").events[0].seq;
+    bench.conclude("a", seq, &Conclusion::Delivered);
+    let next: Option<i64> =
+        bench.db.query_row("SELECT max(id) FROM attempt", [], |row| row.get(0)).unwrap();
+    assert_eq!((bench.attempts(seq), next), (0, None));
+}
+
+#[test]
+fn p1_a_journal_of_the_first_version_keeps_its_events_and_gets_the_attempt_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = Connection::open(dir.path().join(DATABASE)).unwrap();
+    old.execute_batch(super::schema::MIGRATIONS[0]).unwrap();
+    old.execute_batch(&format!(
+        "INSERT INTO meta (key, value) VALUES ('min_reader', 1);
+         INSERT INTO watch (name, first_scan) VALUES ('w', 1);
+         INSERT INTO endpoint (name) VALUES ('a');
+         INSERT INTO event VALUES (9, zeroblob(16), 1, x'66', 5, x'7b7d');
+         INSERT INTO delivery (seq, endpoint, state, next_ms, attempts) VALUES (9, 1, 0, 0, 2);
+         PRAGMA application_id = {}; PRAGMA user_version = 1;",
+        super::schema::APPLICATION_ID
+    ))
+    .unwrap();
+    drop(old);
+    let mut bench = Bench::in_dir(dir, &["a", "b"], 0);
+    let due = bench.due("a").events.remove(0);
+    assert_eq!((due.seq, due.attempts, &*due.body), (9, 2, b"{}".as_slice()));
+    bench.fails("a", 9, &retry(Duration::ZERO));
+    assert_eq!(bench.attempts(9), 1);
+    let sql = "SELECT value FROM meta WHERE key = 'min_reader'";
+    let min_reader: i64 = bench.db.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(min_reader, 1, "a binary that was rolled back can still use it");
 }
 
 #[test]

@@ -9,11 +9,11 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
 use super::{
-    Closing,
+    Closing, Reply,
     configured::Configured,
     identity::{self, Lock},
     open::{Open, Opening},
-    question::Question,
+    question::{Question, answer},
     store::{self, StoreError},
     tables::Baseline,
 };
@@ -22,6 +22,9 @@ use crate::{
     clock,
     config::checked::{Config, Instance},
 };
+
+/// A question that is answered alone.
+type Change = (Box<Configured>, Reply<()>);
 
 /// Questions answered by one transaction.
 const GROUP_MAX: usize = 128;
@@ -77,21 +80,59 @@ impl Writer {
     pub(super) fn run(mut self) -> Closing {
         self.reopen();
         while let Some(first) = self.questions.blocking_recv() {
-            let mut group = vec![first];
-            while group.len() < GROUP_MAX {
-                let Ok(next) = self.questions.try_recv() else { break };
-                group.push(next);
-            }
+            let (group, configure) = self.group(first);
             if self.open.is_none() {
                 self.reopen();
             }
             let close = group.iter().any(|question| matches!(question, Question::Close));
             self.serve(group);
+            if let Some((configured, reply)) = configure {
+                self.configure(*configured, reply);
+            }
             if close {
                 break;
             }
         }
         self.open.map(Open::close).unwrap_or_default()
+    }
+
+    /// What is waiting, up to a change of the configuration: what was asked before it is answered before.
+    fn group(&mut self, first: Question) -> (Vec<Question>, Option<Change>) {
+        let (mut group, mut next) = (Vec::new(), Some(first));
+        while let Some(question) = next.take() {
+            match question {
+                Question::Configure { configured, reply } => {
+                    return (group, Some((configured, reply)));
+                }
+                question => group.push(question),
+            }
+            if group.len() < GROUP_MAX {
+                next = self.questions.try_recv().ok();
+            }
+        }
+        (group, None)
+    }
+
+    /// Whatever becomes of it, no question is answered by the old set afterwards: a database that cannot
+    /// take the new one is closed, and takes it when it is opened again.
+    fn configure(&mut self, configured: Configured, reply: Reply<()>) {
+        let dir = self.configured.dir.clone();
+        let before = std::mem::replace(&mut self.configured, Configured { dir, ..configured });
+        let Some(open) = &mut self.open else { return };
+        if before == self.configured {
+            return answer(reply, ())(Ok(()));
+        }
+        match open.configure(&self.configured) {
+            Ok(()) => {
+                answer(reply, ())(Ok(()));
+                // What was parked may be due.
+                self.wake.send_modify(|turns| *turns += 1);
+            }
+            Err(failure) => {
+                self.recover(failure);
+                self.drop_open();
+            }
+        }
     }
 
     /// One transaction for everything that writes, then the answers, then the questions that only read:

@@ -29,6 +29,7 @@ use crate::{
     config::checked::Watch,
     filesystem::Policy,
     stat,
+    stop::Alive,
     vitals::Beat,
 };
 
@@ -50,6 +51,8 @@ pub struct Ports {
     pub recorder: Box<dyn Recorder>,
     /// Whether the thread is at work.
     pub beat: Arc<Beat>,
+    /// Held until the thread ends.
+    pub alive: Alive,
 }
 
 /// Starts settling. The thread ends when the watch stage hangs up.

@@ -36,6 +36,7 @@ use crate::{
     config::checked,
     kernel::Hint,
     stat::{self, Place},
+    stop::Alive,
     vitals::Beat,
 };
 
@@ -57,6 +58,8 @@ pub struct Ports {
     pub memory: Box<dyn Memory>,
     /// Whether the thread is at work.
     pub beat: Arc<Beat>,
+    /// Held until the thread ends.
+    pub alive: Alive,
 }
 
 /// A running watch.

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// One receiver.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Its lane, and the label in logs and metrics.
     pub name: Name,

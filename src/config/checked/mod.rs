@@ -49,7 +49,7 @@ pub enum Instance {
 }
 
 /// One watched directory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watch {
     /// Part of every event id.
     pub name: Name,
@@ -139,7 +139,7 @@ pub enum Backend {
 }
 
 /// The journal's place and limits.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     /// Absolute; made when missing.
     pub dir: PathBuf,
@@ -170,7 +170,7 @@ pub struct Restart {
 }
 
 /// What is logged, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
     /// A tracing filter: a level, or `target=level` directives.
     pub filter: String,

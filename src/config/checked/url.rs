@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr, path::PathBuf};
 use reqwest::Url;
 
 /// A URL, given or in a file. Its `Debug` shows scheme and host only.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UrlSource {
     /// Checked: http or https, with a host, without user, password and fragment.
     Given(SecretUrl),

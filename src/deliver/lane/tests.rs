@@ -23,7 +23,8 @@ fn due(seq: i64) -> Due {
 }
 
 fn outcome(class: Class) -> Outcome {
-    let refusal = Refusal { class: class.name(), status: None, reason: String::new() };
+    let (reason, answer, took) = (String::new(), String::new(), Duration::ZERO);
+    let refusal = Refusal { class: class.name(), status: None, reason, answer, took };
     Outcome { class, retry_after: None, refusal }
 }
 

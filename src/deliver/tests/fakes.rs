@@ -236,28 +236,55 @@ pub(super) struct Bench {
     pub(super) vitals: Arc<LaneVitals>,
     pub(super) stop: watch::Sender<Stop>,
     pub(super) lane: tokio::task::JoinHandle<LaneSummary>,
+    pub(super) reopen: watch::Sender<u64>,
+    /// URLs that are found when the files are read again; the files cannot be read when there is none.
+    pub(super) reads: Arc<Mutex<VecDeque<u8>>>,
+}
+
+fn opened(script: &Script, print: u8) -> Opened<Script> {
+    Opened {
+        courier: script.clone(),
+        signer: signature::Signer::new(&[]),
+        redactor: excerpt::Redactor::default(),
+        print: UrlPrint([print; 16]),
+    }
 }
 
 impl Bench {
     pub(super) fn new(outbox: &Fake, script: &Script) -> Self {
-        let (stop, mut told) = watch::channel(Stop::Run);
+        let (stop, told) = watch::channel(Stop::Run);
+        let (reopen, reopened) = watch::channel(0);
         let vitals = Arc::<LaneVitals>::default();
         let (outbox, script) = (outbox.clone(), script.clone());
-        let opened = Opened {
-            courier: script.clone(),
-            signer: signature::Signer::new(&[]),
-            redactor: excerpt::Redactor::default(),
-            print: UrlPrint([7; 16]),
-        };
+        let opened = opened(&script, 7);
+        let (reads, courier) = (Arc::new(Mutex::new(VecDeque::new())), script.clone());
+        let queue = Arc::clone(&reads);
+        let reopening = Reopening::new(
+            &Arc::new(endpoint()),
+            Arc::new(move |_: &Endpoint| match queue.lock().unwrap().pop_front() {
+                Some(print) => Ok(self::opened(&courier, print)),
+                None => {
+                    Err(OpenError::File { path: "/gone".into(), why: std::io::ErrorKind::NotFound })
+                }
+            }),
+        );
         let (journal, numbers) = (outbox.clone(), Arc::clone(&vitals));
         let lane = tokio::spawn(async move {
-            deliver(&endpoint(), opened, &journal, &numbers, &mut told).await
+            let mut orders = Orders { stop: told, reopen: reopened };
+            deliver(&endpoint(), (opened, reopening), &journal, &numbers, &mut orders).await
         });
-        Self { outbox, script, vitals, stop, lane }
+        Self { outbox, script, vitals, stop, lane, reopen, reads }
     }
 
     pub(super) async fn run(&self, seconds: u64) {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    /// Has the files read again, and the URL with this print found in them.
+    pub(super) async fn reopen(&self, found: Option<u8>) {
+        self.reads.lock().unwrap().extend(found);
+        self.reopen.send_modify(|turns| *turns += 1);
+        self.run(1).await;
     }
 
     pub(super) async fn end(self) -> LaneSummary {

@@ -12,6 +12,13 @@ use crate::{
     http::Fault,
 };
 
+/// Nothing is told yet; kept, so that nobody takes the daemon for gone.
+fn orders() -> (watch::Sender<Stop>, Orders) {
+    let (stop, told) = watch::channel(Stop::Run);
+    let (_reopen, reopened) = watch::channel(0);
+    (stop, Orders { stop: told, reopen: reopened })
+}
+
 #[tokio::test(start_paused = true)]
 async fn everything_due_is_delivered_once_and_overlaps() {
     let bench = Bench::new(&Fake::with(500), &Script::answers(Vec::new()));
@@ -155,6 +162,32 @@ async fn gone_parks_the_lane_until_resumed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_parked_lane_goes_on_when_its_url_is_another_one() {
+    let outbox = Fake::with(10);
+    let bench = Bench::new(&outbox, &Script::answers(vec![status(410)]));
+    bench.run(5).await;
+    bench.reopen(None).await;
+    bench.reopen(Some(7)).await;
+    assert_eq!(bench.vitals.state(), LaneState::Parked, "unreadable, then the same URL");
+    bench.reopen(Some(8)).await;
+    assert_eq!(outbox.lock().delivered.len(), 10);
+    assert_eq!(bench.end().await, LaneSummary { delivered: 10, cut: 0 });
+}
+
+#[tokio::test(start_paused = true)]
+async fn reading_the_files_again_repeats_and_loses_nothing() {
+    let bench = Bench::new(&Fake::with(300), &Script::answers(Vec::new()));
+    for read in [None, Some(7), Some(8), None, Some(9)] {
+        bench.reopen(read).await;
+    }
+    bench.run(60).await;
+    let mut delivered = bench.outbox.lock().delivered.clone();
+    delivered.sort_unstable();
+    assert_eq!(delivered, (1..=300).collect::<Vec<_>>());
+    assert_eq!(bench.script.sent().len(), 300);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_fault_of_this_machine_charges_nothing() {
     let outbox = Fake::with(3);
     let local = || Err(Fault::Local("no route to any network"));
@@ -214,10 +247,10 @@ async fn what_is_cut_is_not_charged() {
 async fn a_lane_waits_for_its_files() {
     static TRIES: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     let vitals = LaneVitals::default();
-    let (_stop, mut told) = watch::channel(Stop::Run);
+    let (_stop, mut orders) = orders();
     let start = clock::mono();
     let endpoint = Arc::new(endpoint());
-    let opened = open_lane(&endpoint, &vitals, &mut told, |_| {
+    let opened = open_lane(&endpoint, &vitals, &mut orders, |_| {
         if TRIES.fetch_add(1, Relaxed) < 2 {
             return Err(OpenError::File { path: "/x".into(), why: std::io::ErrorKind::NotFound });
         }
@@ -235,10 +268,10 @@ async fn a_lane_waits_for_its_files() {
 
 #[tokio::test(start_paused = true)]
 async fn a_degraded_lane_stops_when_told() {
-    let (stop, told) = watch::channel(Stop::Run);
+    let (stop, orders) = orders();
     let mut endpoint = endpoint();
     endpoint.secret_files = vec!["/nonexistent/secret".into()];
-    let lane = tokio::spawn(run_lane(endpoint, Fake::with(1), Arc::default(), told));
+    let lane = tokio::spawn(run_lane(endpoint, Fake::with(1), Arc::default(), orders));
     tokio::time::sleep(Duration::from_mins(1)).await;
     stop.send_replace(Stop::Drain);
     assert_eq!(lane.await.unwrap(), LaneSummary::default());

@@ -57,7 +57,7 @@ async fn files_are_read_and_signed_requests_arrive() {
 
     let outbox = Fake::with(300);
     let vitals = Arc::<LaneVitals>::default();
-    let (stop, told) = watch::channel(Stop::Run);
+    let (stop, told) = orders();
     let lane = tokio::spawn(run_lane(endpoint, outbox.clone(), Arc::clone(&vitals), told));
     until(|| outbox.lock().delivered.len() == 300).await;
     stop.send_replace(Stop::Drain);
@@ -75,7 +75,7 @@ async fn files_are_read_and_signed_requests_arrive() {
 
 #[tokio::test]
 async fn a_url_file_that_comes_later_is_found() {
-    let (_stop, mut told) = watch::channel(Stop::Run);
+    let (_stop, mut told) = orders();
     let dir = tempfile::tempdir().unwrap();
     let url = dir.path().join("url");
     let endpoint = Endpoint { url: UrlSource::File(url.clone()), ..endpoint() };
