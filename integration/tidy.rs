@@ -20,6 +20,8 @@ const PURE: &[&str] = &[
     "watch/schedule",
     "settle/tracker",
     "settle/unclear",
+    "settle/aside",
+    "vitals/health",
     "journal/entry",
     "journal/retention",
     "deliver/schedule",
@@ -51,6 +53,7 @@ const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     ("rusqlite", &["journal"]),
     ("figment", &["config"]),
     ("libc", &["lease"]),
+    ("hyper_util", &["front"]),
     ("sd_notify", &["systemd"]),
     ("listenfd", &["systemd"]),
 ];

@@ -6,6 +6,7 @@ use std::io::Write;
 pub(crate) mod clock;
 pub(crate) mod config;
 pub(crate) mod disk;
+pub(crate) mod front;
 pub(crate) mod helpers;
 pub(crate) mod http;
 pub(crate) mod log;
@@ -20,7 +21,9 @@ pub(crate) mod watched;
 pub(crate) use self::{
     clock::{PATIENCE, wait_until},
     config::Config,
+    front::Front,
     http::{Gate, Reply, Request},
+    log::said,
     mount::Mount,
     receiver::Receiver,
     site::Site,

@@ -1,10 +1,15 @@
-//! The part of systemd that a service sees: the socket that it tells things.
+//! The part of systemd that a service sees: the socket that it tells things, and one that it inherits.
 
 use std::{
-    os::unix::net::UnixDatagram, path::PathBuf, process::Command, sync::Arc, thread, time::Instant,
+    os::{fd::OwnedFd, unix::net::UnixDatagram},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
 
-use super::{PATIENCE, Site, clock, watched::Watched};
+use super::{PATIENCE, Site, clock, watchd, watched::Watched};
 
 /// One datagram.
 #[derive(Clone, Debug)]
@@ -52,6 +57,13 @@ impl Systemd {
         command
     }
 
+    /// As [`Systemd::service`], with `WatchdogSec=`.
+    pub(crate) fn watched(&self, command: Command, limit: Duration) -> Command {
+        let mut command = self.service(command);
+        command.env("WATCHDOG_USEC", limit.as_micros().to_string());
+        command
+    }
+
     pub(crate) fn told(&self) -> Vec<Told> {
         self.told.read(Clone::clone)
     }
@@ -72,4 +84,31 @@ impl Systemd {
     pub(crate) fn wait_for(&self, assignment: &str) -> Told {
         self.wait_after(0, assignment, |told| told.says(assignment))
     }
+
+    /// Waits until `count` messages satisfy `wanted`.
+    pub(crate) fn wait_for_count(&self, count: usize, what: &str, wanted: fn(&Told) -> bool) {
+        let enough = |told: &Vec<Told>| {
+            (told.iter().filter(|told| wanted(told)).count() >= count).then_some(())
+        };
+        assert!(
+            self.told.wait(PATIENCE, enough).is_some(),
+            "not {count}: {what}: {:?}",
+            self.told()
+        );
+    }
+
+    /// How often it was told this.
+    pub(crate) fn count(&self, assignment: &str) -> usize {
+        self.told.read(|told| told.iter().filter(|told| told.says(assignment)).count())
+    }
+}
+
+/// Starts `watchd` with `socket` as descriptor 3, as a socket unit does. A shell in between gives it the
+/// variables, for it becomes the process whose number they name.
+pub(crate) fn activated(home: &Path, socket: impl Into<OwnedFd>, names: &str) -> Command {
+    let script = "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=$0; export LISTEN_PID LISTEN_FDS LISTEN_FDNAMES; exec \"$@\" 3<&0 </dev/null";
+    let mut command = watchd::command_of("sh", home);
+    command.args(["-c", script, names, env!("CARGO_BIN_EXE_watchd")]);
+    command.stdin(Stdio::from(socket.into()));
+    command
 }

@@ -1,6 +1,7 @@
 //! One promise after the other (P1 to P11, in README.md); the file names carry the number.
 
 mod demo;
+mod http_rules;
 mod operator;
 mod p10_no_secret_leaks;
 mod p11_bad_configuration;
@@ -23,6 +24,8 @@ mod p5_order_per_path;
 mod p6_independent;
 mod p7_stops_cleanly;
 mod p8_bounded;
+mod p9_cannot_look_alive;
+mod p9_it_says_how_it_is;
 mod p9_starts_anew;
 mod reload;
 mod wire;

@@ -136,7 +136,7 @@ fn exit_codes() {
         (&["--config", "bad.toml"], 78),
         (&["--dir", root], 78),
         (&["--dir", root, "--url", "nonsense"], 78),
-        (&["--dir", root, "--url", url, "--listen", "127.0.0.1:0"], 78),
+        (&["--dir", root, "--url", url, "--listen", "localhost"], 78),
         (&["check", "--dir", "absent", "--url", url], 78),
     ] {
         let output = watchd(dir.path(), words);

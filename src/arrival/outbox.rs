@@ -1,6 +1,6 @@
 //! What goes from the journal to delivery, and back.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{EventId, Name, RelPath, Unavailable};
 
@@ -17,6 +17,16 @@ pub struct Refusal {
     pub answer: String,
     /// How long the attempt took.
     pub took: Duration,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.status, self.reason.as_str()) {
+            (Some(status), "") => write!(f, "the receiver answered {status}"),
+            (Some(status), reason) => write!(f, "the receiver answered {status}: {reason}"),
+            (None, reason) => f.write_str(reason),
+        }
+    }
 }
 
 /// Stage 3 to 4: one event that is due at one endpoint.

@@ -88,6 +88,9 @@ fn fixed(wrong: &Wrong) -> &'static str {
             "a level (error, warn, info, debug, trace), or directives as in \"info,watchd::watch=debug\""
         }
         Wrong::SizeOrder => "`min_size` must not be more than `max_size`",
+        Wrong::Listen => {
+            "such as \"127.0.0.1:9464\", \"[::1]:9464\" or \"unix:/run/watchd/http.sock\""
+        }
         Wrong::Url(_) | Wrong::UrlFile { .. } => "such as \"https://example.net/hook\"",
         Wrong::Proxy(_) => "such as \"http://proxy.example.net:3128\", without user and password",
         Wrong::Rate(_) => "a whole number, `/` and s, m, h or d: \"50/s\", \"100/m\"",

@@ -41,6 +41,9 @@ pub(super) fn toml(config: &Config, typed: &Settings) -> String {
     page.key("dead_max_events", config.state.dead_events_max);
     page.table("shutdown");
     page.period("drain", config.drain);
+    page.table("http");
+    let listen = config.listen.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
+    page.key("listen", Text(&listen));
     page.table("self_check");
     page.period("interval", config.self_check.interval);
     page.key("failures", config.self_check.failures);

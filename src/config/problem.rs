@@ -161,6 +161,8 @@ pub enum Wrong {
     MarkerSlash,
     #[error("not a log filter")]
     Filter,
+    #[error("neither an address with a port nor a unix socket")]
+    Listen,
     #[error("an instance is 1 to 128 visible characters")]
     Instance,
     #[error("the size limits exclude every file")]

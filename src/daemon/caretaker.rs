@@ -2,15 +2,16 @@
 //! wrong answers. It has a thread and a runtime of its own, for it must come through where others are stuck.
 
 use std::{
+    future::pending,
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    pin::pin,
     thread,
     time::{Duration, Instant},
 };
 
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch as latest},
     time::{MissedTickBehavior, interval_at, sleep, sleep_until},
 };
 use tracing::{debug, info, warn};
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::{
     chance, clock,
-    config::checked::{Address, Restart, SelfCheck},
+    config::checked::{Address, Config, Restart, SelfCheck},
     ending::Ending,
     front,
     restart::{
@@ -36,7 +37,7 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How long the last words to the service manager may take.
-const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+pub(super) const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
 /// What is true of this process for as long as it runs.
 #[derive(Clone, Debug)]
@@ -64,88 +65,111 @@ pub(super) struct Duties {
     pub(super) pulse: Pulse,
     /// Where the pages are, once they are; `None` without a listener.
     pub(super) listener: Option<front::Listening>,
-    pub(super) self_check: SelfCheck,
-    pub(super) restart: Restart,
-    /// How long requests in flight may take when it ends.
-    pub(super) drain: Duration,
 }
 
-impl Duties {
-    fn are_none(&self) -> bool {
-        !self.pulse.is_wanted()
-            && self.listener.is_none()
-            && self.restart.max_age.is_none()
-            && !self.restart.on_binary_change
+/// What the configuration says about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rules {
+    self_check: SelfCheck,
+    restart: Restart,
+    drain: Duration,
+}
+
+impl Rules {
+    fn of(config: &Config) -> Self {
+        Self { self_check: config.self_check, restart: config.restart, drain: config.drain }
     }
 }
 
 /// The daemon's side. Dropping it relieves the caretaker of everything but an end that it has called for.
 pub(super) struct Caretaker {
     wishes: mpsc::Receiver<Ending>,
+    rules: latest::Sender<Rules>,
 }
 
 impl Caretaker {
-    /// Starts the thread, if there is something to do for it.
-    pub(super) fn start(duties: Duties) -> io::Result<Self> {
+    /// Starts the thread.
+    pub(super) fn start(duties: Duties, config: &Config) -> io::Result<Self> {
         let (wish, wishes) = mpsc::channel(1);
-        if !duties.are_none() {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            thread::Builder::new().name("caretaker".into()).spawn(move || {
-                runtime.block_on(take_care(&duties, &wish));
-                // A file system that hangs keeps one of its threads.
-                runtime.shutdown_background();
-            })?;
-        }
-        Ok(Self { wishes })
+        let (rules, ruling) = latest::channel(Rules::of(config));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new().name("caretaker".into()).spawn(move || {
+            runtime.block_on(take_care(&duties, ruling, &wish));
+            // A file system that hangs keeps one of its threads.
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { wishes, rules })
+    }
+
+    /// The configuration was read again.
+    pub(super) fn obey(&self, config: &Config) {
+        let new = Rules::of(config);
+        self.rules.send_if_modified(|rules| std::mem::replace(rules, new) != new);
     }
 
     /// Waits until the daemon should end; for ever when nothing ever wants that.
     pub(super) async fn wants_end(&mut self) -> Ending {
         match self.wishes.recv().await {
             Some(ending) => ending,
-            None => std::future::pending().await,
+            None => pending().await,
         }
     }
 }
 
-async fn take_care(duties: &Duties, wish: &mpsc::Sender<Ending>) {
-    let ending = tokio::select! {
-        ending = old_age(duties) => ending,
-        ending = replaced(duties) => ending,
-        ending = unwell(duties) => ending,
-        () = pulse::beat(&duties.pulse) => return,
-        () = wish.closed() => return,
+async fn take_care(
+    duties: &Duties,
+    mut ruling: latest::Receiver<Rules>,
+    wish: &mpsc::Sender<Ending>,
+) {
+    let mut pulse = pin!(pulse::beat(&duties.pulse));
+    let (ending, rules) = loop {
+        let rules = *ruling.borrow_and_update();
+        tokio::select! {
+            ending = cause_to_end(duties, rules) => break (ending, rules),
+            () = &mut pulse => return,
+            () = wish.closed() => return,
+            Ok(()) = ruling.changed() => {}
+        }
     };
     duties.pulse.notifier.stopping(ending.reason());
     // There is room for one, and this is the only one.
     if wish.try_send(ending).is_err() {
         return;
     }
-    sleep(drain::limit(ending, duties.drain) + FLUSH_LIMIT).await;
+    sleep(drain::limit(ending, rules.drain) + FLUSH_LIMIT).await;
     warn!("the daemon did not end by itself in time: ending it");
     duties.pulse.notifier.flush(FLUSH_LIMIT);
     std::process::exit(ending.exit_code().into());
 }
 
-async fn old_age(duties: &Duties) -> Ending {
-    let Some(max_age) = duties.restart.max_age else { return std::future::pending().await };
-    let planned = age::planned(max_age, duties.origin.dice);
+async fn cause_to_end(duties: &Duties, rules: Rules) -> Ending {
+    let Duties { origin, listener, .. } = duties;
+    tokio::select! {
+        ending = old_age(origin, rules.restart) => ending,
+        ending = replaced(origin, rules.restart) => ending,
+        ending = unwell(listener.as_ref(), rules.self_check) => ending,
+    }
+}
+
+async fn old_age(origin: &Origin, restart: Restart) -> Ending {
+    let Some(max_age) = restart.max_age else { return pending().await };
+    let planned = age::planned(max_age, origin.dice);
     debug!(at_age_s = planned.as_secs(), "a restart is planned");
-    sleep_until((duties.origin.started + planned).into()).await;
+    sleep_until((origin.started + planned).into()).await;
     Ending::Age
 }
 
-async fn replaced(duties: &Duties) -> Ending {
-    if !duties.restart.on_binary_change {
-        return std::future::pending().await;
+async fn replaced(origin: &Origin, restart: Restart) -> Ending {
+    if !restart.on_binary_change {
+        return pending().await;
     }
-    let Some(path) = &duties.origin.path else {
+    let Some(path) = &origin.path else {
         warn!(
             "whoever started this process did not say by which path: a new program will not be noticed"
         );
-        return std::future::pending().await;
+        return pending().await;
     };
-    let mut binary = Binary::new(duties.origin.own);
+    let mut binary = Binary::new(origin.own);
     loop {
         sleep(LOOK_EVERY).await;
         if let Step::Ask(print) = binary.read(read(path).await)
@@ -170,9 +194,9 @@ async fn read(path: &Path) -> Option<Print> {
     tokio::task::spawn_blocking(move || look::read(&path)).await.ok().flatten()
 }
 
-async fn unwell(duties: &Duties) -> Ending {
-    let Some(listener) = &duties.listener else { return std::future::pending().await };
-    let SelfCheck { interval, failures } = duties.self_check;
+async fn unwell(listener: Option<&front::Listening>, rule: SelfCheck) -> Ending {
+    let Some(listener) = listener else { return pending().await };
+    let SelfCheck { interval, failures } = rule;
     let mut tally = Tally::new(failures);
     let mut turn = interval_at((clock::mono() + interval).into(), interval);
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);

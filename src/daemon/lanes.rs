@@ -15,15 +15,15 @@ use crate::{
     deliver::{self, LaneSummary, Orders},
     journal::Journal,
     stop::{Life, Stop},
-    vitals::LaneVitals,
+    vitals::{Board, LaneVitals},
 };
 
 /// How long lanes may take to notice that their time is over.
 pub(super) const CUT_LIMIT: Duration = Duration::from_secs(2);
 
 /// All of them.
-#[derive(Default)]
 pub(super) struct Lanes {
+    board: Arc<Board>,
     tasks: JoinSet<(Name, LaneSummary)>,
     running: BTreeMap<Name, Lane>,
     /// Asked to end, and not gone yet.
@@ -32,6 +32,8 @@ pub(super) struct Lanes {
 
 /// One of them, from outside.
 struct Lane {
+    name: Name,
+    vitals: Arc<LaneVitals>,
     stop: latest::Sender<Stop>,
     reopen: latest::Sender<u64>,
     life: Life,
@@ -39,6 +41,12 @@ struct Lane {
 }
 
 impl Lanes {
+    /// None yet. What they do is told on `board`.
+    pub(super) fn new(board: Arc<Board>) -> Self {
+        let (tasks, running) = (JoinSet::new(), BTreeMap::new());
+        Self { board, tasks, running, leaving: Vec::new() }
+    }
+
     /// Starts delivering to `endpoint`.
     pub(super) fn start(&mut self, endpoint: checked::Endpoint, journal: &Journal) {
         let (name, outbox) = (endpoint.name.clone(), journal.for_lane());
@@ -46,13 +54,14 @@ impl Lanes {
         let (reopen, reopening) = latest::channel(0);
         let orders = Orders { stop: stopping, reopen: reopening };
         let (alive, life) = Life::begin();
-        let vitals = Arc::new(LaneVitals::default());
-        let own = name.clone();
+        let vitals = self.board.add_lane(&name);
+        let (own, told) = (name.clone(), Arc::clone(&vitals));
         let task = self.tasks.spawn(async move {
             let _alive = alive;
-            (own, deliver::run_lane(endpoint, outbox, vitals, orders).await)
+            (own, deliver::run_lane(endpoint, outbox, told, orders).await)
         });
-        self.running.insert(name, Lane { stop, reopen, life, task });
+        let lane = Lane { name: name.clone(), vitals, stop, reopen, life, task };
+        self.running.insert(name, lane);
     }
 
     /// Has every lane read its secret, URL and CA files again.
@@ -75,10 +84,18 @@ impl Lanes {
                 }
             };
             if timeout(limit, all).await.is_ok() {
-                return self.leaving.clear();
+                return self.forget();
             }
         }
-        self.leaving.drain(..).for_each(|lane| lane.task.abort());
+        self.forget();
+    }
+
+    /// Those that were asked to end are gone, or are cut now.
+    fn forget(&mut self) {
+        for lane in self.leaving.drain(..) {
+            lane.task.abort();
+            self.board.remove_lane(&lane.name, &lane.vitals);
+        }
     }
 
     /// Ends all of them, as [`Lanes::stop`] does.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::vitals::{Board, Health, NotReady, Phase, Sight};
+use crate::vitals::{Board, Health, NotReady, Phase, Reload, Sight};
 
 /// What is watched and what waits; then the worst that is wrong, if something is.
 pub(super) fn of(board: &Board, now: Instant) -> String {
@@ -10,6 +10,14 @@ pub(super) fn of(board: &Board, now: Instant) -> String {
     match trouble(board, now) {
         Some(trouble) => format!("{line}; {trouble}"),
         None => line,
+    }
+}
+
+/// The same, and first of all that the configuration was refused, if it was.
+pub(super) fn after_reload(board: &Board, now: Instant) -> String {
+    match board.reload().filter(|reload| !reload.ok) {
+        Some(Reload { message, .. }) => format!("{message}; {}", of(board, now)),
+        None => of(board, now),
     }
 }
 
@@ -59,7 +67,9 @@ mod tests {
         let now = clock::mono();
         let board = Board::new(now, WallMs(0));
         board.set_phase(Phase::Running);
-        assert!(of(&board, now).starts_with("watching 0 of 0 roots; 0 events wait, 0 dead letters"));
+        assert!(
+            of(&board, now).starts_with("watching 0 of 0 roots; 0 events wait, 0 dead letters")
+        );
         let (a, b) = (Name::parse("a").unwrap(), Name::parse("b").unwrap());
         let watch = board.add_watch(&a, Path::new("/a"));
         watch.change(|looks| looks.sight = Sight::Watching);

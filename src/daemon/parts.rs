@@ -1,6 +1,6 @@
 //! Everything that runs, and going over from one configuration to another while it does.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -13,6 +13,7 @@ use super::{
 use crate::{
     config::checked::{self, Config},
     journal::Journal,
+    vitals::Board,
 };
 
 /// How long the journal is waited for before new parts start. They ask it behind the new configuration,
@@ -47,8 +48,8 @@ pub(super) struct Applied {
 
 impl Parts {
     /// Starts everything that `config` names. The journal is told already.
-    pub(super) fn start(config: Config, journal: Journal) -> io::Result<Self> {
-        let (mut lanes, mut roots) = (Lanes::default(), Roots::default());
+    pub(super) fn start(config: Config, journal: Journal, board: &Arc<Board>) -> io::Result<Self> {
+        let (mut lanes, mut roots) = (Lanes::new(board.clone()), Roots::new(board.clone()));
         for endpoint in config.endpoints.clone() {
             lanes.start(endpoint, &journal);
         }

@@ -31,10 +31,6 @@ pub(super) struct Pulse {
 }
 
 impl Pulse {
-    pub(super) fn is_wanted(&self) -> bool {
-        self.notifier.is_wanted()
-    }
-
     /// Whether every stage turns over, and the front, too: it is the front's thread that is asked. With it
     /// the line that says so.
     async fn judged(&self, limit: Duration) -> (bool, String) {

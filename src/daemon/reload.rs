@@ -10,17 +10,20 @@ use crate::{
     clock,
     config::{self, Loaded, Problems, Sources},
     logging::Filter,
-    vitals::{Reload, Reloads},
+    vitals::{Board, Reload},
 };
 
 /// How long the configuration file may take to be read. It may lie on a share that is away.
 const READ_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long the rest may take, beside requests that are under way: the threads, the journal.
+const RELOAD_LIMIT: Duration = Duration::from_secs(30);
+
 /// Where the configuration came from, and where to say what became of it.
 pub(super) struct Reloader {
     sources: Sources,
     filter: Filter,
-    outcome: Arc<Reloads>,
+    board: Arc<Board>,
 }
 
 /// Why the configuration was not read.
@@ -30,8 +33,8 @@ enum NotRead {
 }
 
 impl Reloader {
-    pub(super) fn new(sources: Sources, filter: Filter, outcome: Arc<Reloads>) -> Self {
-        Self { sources, filter, outcome }
+    pub(super) fn new(sources: Sources, filter: Filter, board: Arc<Board>) -> Self {
+        Self { sources, filter, board }
     }
 
     /// Reads the configuration and goes over to it. A bad one changes nothing. In either case every watch
@@ -42,6 +45,7 @@ impl Reloader {
     /// reload that was refused).
     pub(super) async fn reload(&self, parts: &mut Parts) -> Result<(), NotApplied> {
         info!("asked to read the configuration again, and to scan again");
+        self.board.daemon.wait_until(clock::mono() + RELOAD_LIMIT + parts.config.drain);
         let (ok, message) = match self.read().await {
             Ok(loaded) => self.apply(loaded, parts).await?,
             Err(not_read) => (false, not_read.tell()),
@@ -50,7 +54,7 @@ impl Reloader {
             parts.lanes.reopen();
             parts.roots.rescan();
         }
-        self.outcome.set(Reload { ok, at: clock::wall(), message });
+        self.board.reloaded(Reload { ok, at: clock::wall(), message });
         Ok(())
     }
 

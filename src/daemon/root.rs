@@ -16,15 +16,12 @@ use crate::{
     journal::{Journal, WatchView},
     settle,
     stop::Life,
-    vitals::Beat,
+    vitals::{Board, Lateness, WatchVitals},
     watch,
 };
 
 /// Reports that wait between the watching and the settling thread of a root, of up to 512 sightings each.
 const REPORTS_MAX: usize = 8;
-
-/// Work that takes longer than this is said to hang.
-const HANGS_AFTER: Duration = Duration::from_secs(30);
 
 /// How long the threads of a watch that is no longer wanted may take to end. They do between two pieces of
 /// work; one that hangs in the kernel is left behind.
@@ -34,17 +31,22 @@ const STOP_LIMIT: Duration = Duration::from_secs(2);
 const LEFT_BEHIND_MAX: usize = 16;
 
 /// Every watched root.
-#[derive(Default)]
 pub(super) struct Roots {
+    board: Arc<Board>,
     running: BTreeMap<Name, Root>,
     /// Threads that hung when they were asked to end.
     left_behind: Vec<Life>,
 }
 
 impl Roots {
+    /// None yet. What they do is told on `board`.
+    pub(super) fn new(board: Arc<Board>) -> Self {
+        Self { board, running: BTreeMap::new(), left_behind: Vec::new() }
+    }
+
     /// Starts watching `config`; the root itself need not exist.
     pub(super) fn start(&mut self, config: checked::Watch, journal: &Journal) -> io::Result<()> {
-        self.running.insert(config.name.clone(), Root::start(config, journal)?);
+        self.running.insert(config.name.clone(), Root::start(config, journal, &self.board)?);
         Ok(())
     }
 
@@ -65,6 +67,7 @@ impl Roots {
         timeout(STOP_LIMIT, all).await.unwrap_or(());
         for root in leaving {
             root.view.retire();
+            self.board.remove_watch(&root.name, &root.vitals);
             if !root.life.is_over() {
                 warn!(watch = %root.name, "the threads of this watch hang: leaving them behind");
                 self.left_behind.push(root.life);
@@ -106,38 +109,39 @@ struct Root {
     watch: watch::Handle,
     view: WatchView,
     life: Life,
-    beats: [Arc<Beat>; 2],
+    vitals: Arc<WatchVitals>,
     hangs: bool,
 }
 
 impl Root {
     /// Starts both, with the bounded channel between them.
-    fn start(config: checked::Watch, journal: &Journal) -> io::Result<Self> {
-        let (name, view) = (config.name.clone(), journal.for_watch(&config));
+    fn start(config: checked::Watch, journal: &Journal, board: &Board) -> io::Result<Self> {
+        let name = config.name.clone();
+        let vitals = board.add_watch(&name, &config.path);
+        let view = journal.for_watch(&config, &vitals.settles);
         let (send, reports) = sync_channel(REPORTS_MAX);
-        let beats = [Arc::new(Beat::default()), Arc::new(Beat::default())];
-        let [looks, beat] = beats.clone();
         let (alive, life) = Life::begin();
         let recorder = Box::new(view.clone());
-        let ports = settle::Ports { reports, recorder, beat, alive: alive.clone() };
+        let ports =
+            settle::Ports { reports, recorder, vitals: Arc::clone(&vitals), alive: alive.clone() };
         settle::start(config.clone(), ports)?;
-        let memory = Box::new(view.clone());
-        let ports = watch::Ports { reports: send, memory, beat: looks, alive };
+        let memory = Box::new(view.with_beat(&vitals.looks));
+        let ports = watch::Ports { reports: send, memory, vitals: Arc::clone(&vitals), alive };
         let watch = watch::start(config, ports)?;
-        Ok(Self { name, watch, view, life, beats, hangs: false })
+        Ok(Self { name, watch, view, life, vitals, hangs: false })
     }
 
     /// Says when a thread has not come back from its work for too long, and when it has.
     fn tell_whether_it_hangs(&mut self, now: Instant) {
-        let busy =
-            self.beats.iter().filter_map(|beat| beat.busy_for(now)).max().unwrap_or_default();
-        let hangs = busy >= HANGS_AFTER;
-        if hangs && !self.hangs {
-            warn!(watch = %self.name, busy_s = busy.as_secs(),
-                "this watch makes no progress: its file system, or the journal's, does not answer");
-        } else if self.hangs && !hangs {
+        let beats = [&self.vitals.looks, &self.vitals.settles];
+        let since = beats.into_iter().filter_map(|beat| beat.lateness(now)).map(Lateness::since);
+        let since = since.min();
+        if let Some(since) = since.filter(|_| !self.hangs) {
+            warn!(watch = %self.name, busy_s = now.saturating_duration_since(since).as_secs(),
+                "this watch makes no progress: its file system does not answer");
+        } else if self.hangs && since.is_none() {
             info!(watch = %self.name, "this watch makes progress again");
         }
-        self.hangs = hangs;
+        self.hangs = since.is_some();
     }
 }

@@ -13,6 +13,7 @@ pub mod pace;
 mod parking;
 mod reading;
 mod reopen;
+mod report;
 pub mod request;
 pub mod retry_after;
 pub mod schedule;
@@ -38,8 +39,9 @@ use crate::{
     arrival::Outbox,
     clock,
     config::checked::Endpoint,
+    stall,
     stop::Stop,
-    vitals::{LaneState, LaneVitals},
+    vitals::{LaneState, LaneVitals, Pause},
 };
 
 /// What a lane did between start and end.
@@ -78,6 +80,7 @@ pub async fn run_lane<O: Outbox>(
         }
         None => LaneSummary::default(),
     };
+    vitals.beat.wait();
     vitals.set_state(LaneState::Stopped);
     summary
 }
@@ -103,11 +106,11 @@ async fn open_lane<C: Send + 'static>(
             Err(why) => why.to_string(),
         };
         vitals.set_state(LaneState::Degraded);
+        vitals.set_pause(Some(Pause { until: None, reason: why.clone() }));
         if said.as_ref() != Some(&why) {
             warn!(endpoint = %endpoint.name, reason = why, "endpoint not ready: nothing is sent to it yet");
             said = Some(why);
         }
-        LaneVitals::count(&vitals.turns);
         tokio::select! {
             told = changed(&mut orders.stop) => if told == Stop::Now { break },
             () = asked(&mut orders.reopen) => {}
@@ -175,6 +178,7 @@ async fn deliver<C: Courier, O: Outbox>(
             return worker.summary();
         }
         let wake_at = worker.wake_at(clock::mono());
+        vitals.beat.wait_until(wake_at);
         let happened = tokio::select! {
             biased;
             () = &mut woken => Happened::Woken,
@@ -186,6 +190,8 @@ async fn deliver<C: Courier, O: Outbox>(
             () = sleep_until(wake_at.into()) => Happened::Time,
         };
         let now = clock::mono();
+        vitals.beat.begin(now);
+        stall::task("lane").await;
         match happened {
             Happened::Woken => {
                 woken.set(outbox.woken());

@@ -37,16 +37,14 @@ const ASK_EVERY: Duration = Duration::from_mins(1);
 /// Delivered events wait so long, or until there are so many, to be stored together.
 const GATHER: Duration = Duration::from_millis(10);
 const GATHER_MAX: usize = 64;
-/// The loop turns at least this often, so that a stuck one shows.
-const TURN_EVERY: Duration = Duration::from_secs(10);
 
 pub(super) struct Worker<C> {
     endpoint: Name,
     opened: Opened<C>,
-    vitals: Arc<LaneVitals>,
-    lane: Lane,
+    pub(super) vitals: Arc<LaneVitals>,
+    pub(super) lane: Lane,
     pub(super) tasks: JoinSet<Task>,
-    stop: Stop,
+    pub(super) stop: Stop,
     parking: Parking,
     /// The journal may have events that the lane has not seen.
     stale: bool,
@@ -57,8 +55,10 @@ pub(super) struct Worker<C> {
     store_at: Option<Instant>,
     storing: bool,
     /// As the journal said last, without what the lane holds.
-    waiting_beyond: u64,
-    delivered: u64,
+    pub(super) waiting_beyond: u64,
+    pub(super) delivered: u64,
+    /// Why nothing is sent, as published last.
+    pub(super) shown: (LaneState, Option<Instant>),
 }
 
 impl<C: Courier> Worker<C> {
@@ -81,6 +81,7 @@ impl<C: Courier> Worker<C> {
             storing: false,
             waiting_beyond: 0,
             delivered: 0,
+            shown: (LaneState::Starting, None),
         }
     }
 
@@ -170,10 +171,8 @@ impl<C: Courier> Worker<C> {
 
     /// Until when there is nothing to do but wait.
     pub(super) fn wake_at(&self, now: Instant) -> Instant {
-        let turn = now + TURN_EVERY;
-        let lane = self.lane.wake_at(now).unwrap_or(turn);
         let store = if self.storing { None } else { self.store_at };
-        turn.min(lane).min(self.ask_at).min(store.unwrap_or(turn))
+        [self.lane.wake_at(now), store].into_iter().flatten().fold(self.ask_at, Instant::min)
     }
 
     /// The journal may have something new.
@@ -221,7 +220,7 @@ impl<C: Courier> Worker<C> {
             })),
             None => self.lane.slot_free(seq),
         }
-        self.count(ended.conclusion.as_ref());
+        self.note(&ended, &outcome.refusal, duration);
         story::tell(&self.endpoint, &ended, &outcome.refusal, duration);
         let change = ended.change.and_then(|change| self.changed(change));
         // A release goes to the journal before this: it must not undo the delay of this event.
@@ -306,32 +305,6 @@ impl<C: Courier> Worker<C> {
         }
         self.parking = Parking::Open;
         self.stale = true;
-    }
-
-    fn count(&mut self, conclusion: Option<&Conclusion>) {
-        LaneVitals::count(match conclusion {
-            Some(Conclusion::Delivered) => {
-                self.delivered += 1;
-                &self.vitals.delivered
-            }
-            Some(Conclusion::Dead { .. }) => &self.vitals.dead,
-            Some(Conclusion::Retry { .. }) | None => &self.vitals.retried,
-        });
-    }
-
-    fn publish(&self, now: Instant) {
-        let vitals = &self.vitals;
-        LaneVitals::count(&vitals.turns);
-        let (queued, in_flight) = (self.lane.queued() as u64, self.lane.in_flight() as u64);
-        vitals.in_flight.store(in_flight, Relaxed);
-        vitals.waiting.store(self.waiting_beyond.saturating_add(queued + in_flight), Relaxed);
-        vitals.set_state(match self.stop {
-            Stop::Drain | Stop::Now => LaneState::Draining,
-            Stop::Run if self.lane.is_parked() => LaneState::Parked,
-            Stop::Run if self.lane.is_failing() => LaneState::Failing,
-            Stop::Run if self.lane.is_paused(now) => LaneState::Paused,
-            Stop::Run => LaneState::Running,
-        });
     }
 }
 

@@ -9,7 +9,7 @@ use tracing::warn;
 use super::{
     arrivals::PENDING_AFTER_LOSS, attempts, outbox::PARKED, outbox::WAITS, store::StoreError,
 };
-use crate::{arrival::Name, clock::WallMs, config::checked::Config};
+use crate::{arrival::Name, clock::WallMs, config::checked::Config, vitals::Run};
 
 /// What of the configuration the journal needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +114,18 @@ fn mark_loss(db: &Connection) -> Result<bool, StoreError> {
         db.execute("UPDATE watch SET first_scan = ?1 WHERE first_scan = 0", [PENDING_AFTER_LOSS])?;
     }
     Ok(lost)
+}
+
+/// Counts a start on this journal, if it `is_start`; how many there were.
+pub(crate) fn run(db: &Connection, is_start: bool, after_crash: bool) -> Result<Run, StoreError> {
+    let count = |key: &str, more: bool| {
+        let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2)
+                   ON CONFLICT (key) DO UPDATE SET value = value + excluded.value RETURNING value";
+        db.query_row(sql, params![key, more], |row| row.get(0))
+    };
+    let starts = count("starts", is_start)?;
+    let unclean = count("unclean_stops", is_start && after_crash)?;
+    Ok(Run { starts, unclean, after_crash: is_start && after_crash })
 }
 
 fn rows(db: &Connection, sql: &str) -> Result<Vec<(i64, String)>, StoreError> {

@@ -6,6 +6,7 @@
 
 mod arrivals;
 mod attempts;
+mod census;
 mod configured;
 mod entry;
 mod identity;
@@ -39,7 +40,9 @@ use crate::{
         Conclusion, DueBatch, FirstScan, Memory, Name, Outbox, Present, Recall, Recorded, Recorder,
         RelPath, Scanned, Settled, Unavailable, UrlPrint,
     },
+    clock,
     config::checked::{self, Config},
+    vitals::{Beat, JournalVitals},
 };
 
 /// Questions that wait for the writer. Each asker has one under way, or waits to ask.
@@ -66,22 +69,29 @@ impl Journal {
     /// Starts the writer. The database is opened on its thread: a directory that cannot be used now is
     /// tried again, and until then every answer is [`Unavailable`]. `lock` is held until the thread ends;
     /// without one, it is taken as soon as the directory allows.
-    pub fn start(config: &Config, lock: Option<Lock>) -> io::Result<(Self, JoinHandle<Closing>)> {
+    pub fn start(
+        config: &Config,
+        lock: Option<Lock>,
+        vitals: Arc<JournalVitals>,
+    ) -> io::Result<(Self, JoinHandle<Closing>)> {
         let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
         let (wake, woken) = watch::channel(0);
         let (lose, losses) = watch::channel(0);
-        let writer = Writer::new(config, lock, asked, wake, lose);
+        let writer =
+            Writer::new(config, lock, writer::Ports { questions: asked, wake, lose, vitals });
         let thread =
             std::thread::Builder::new().name("journal".into()).spawn(move || writer.run())?;
         Ok((Self { questions, woken, losses }, thread))
     }
 
-    /// The view of one watch.
-    pub fn for_watch(&self, watch: &checked::Watch) -> WatchView {
+    /// The view of one thread of a watch. While it waits for an answer its beat waits, too: what takes long
+    /// then is the journal's.
+    pub fn for_watch(&self, watch: &checked::Watch, beat: &Arc<Beat>) -> WatchView {
         let root = std::os::unix::ffi::OsStrExt::as_bytes(Path::as_os_str(&watch.path)).to_vec();
         let (watch, endpoints) = (watch.name.clone(), watch.endpoints.clone());
         let source = Source { watch, root, endpoints, retired: false.into() };
-        WatchView { questions: self.questions.clone(), source: Arc::new(source) }
+        let (questions, beat) = (self.questions.clone(), Arc::clone(beat));
+        WatchView { questions, source: Arc::new(source), beat }
     }
 
     /// The view of one lane.
@@ -125,9 +135,16 @@ type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
 pub struct WatchView {
     questions: mpsc::Sender<Question>,
     source: Arc<Source>,
+    beat: Arc<Beat>,
 }
 
 impl WatchView {
+    /// The same view for another thread of the watch.
+    #[must_use]
+    pub fn with_beat(&self, beat: &Arc<Beat>) -> Self {
+        Self { beat: Arc::clone(beat), ..self.clone() }
+    }
+
     /// Whatever this view asks for from now on is refused.
     pub fn retire(&self) {
         self.source.retired.store(true, Ordering::Release);
@@ -139,8 +156,14 @@ impl WatchView {
     ) -> Result<T, Unavailable> {
         let (reply, answer) = oneshot::channel();
         let question = question(Arc::clone(&self.source), reply);
-        self.questions.blocking_send(question).map_err(|_| Unavailable)?;
-        answer.blocking_recv().map_err(|_| Unavailable)?
+        let before = self.beat.wait_for_another();
+        let sent = self.questions.blocking_send(question);
+        let answer = sent.map_or(Err(Unavailable), |()| match answer.blocking_recv() {
+            Ok(answer) => answer,
+            Err(_) => Err(Unavailable),
+        });
+        self.beat.resume(before, clock::mono());
+        answer
     }
 }
 

@@ -1,6 +1,9 @@
 //! An open database: it answers questions, a group of writing ones in one transaction.
 
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Instant,
+};
 
 use rusqlite::{Connection, OptionalExtension};
 use tracing::{debug, warn};
@@ -8,12 +11,12 @@ use tracing::{debug, warn};
 use super::{
     Closing,
     arrivals::{Arrivals, Origin, Source},
-    configured::Configured,
+    configured::{self, Configured},
     identity,
     outbox::Deliveries,
     question::{Answer, Question, answer},
     retention::{self, RetentionClock},
-    store::{self, StoreError},
+    store::{self, Opened, StoreError},
     tables::{Baseline, Tables},
 };
 use crate::{
@@ -21,6 +24,7 @@ use crate::{
     clock::{self, StepWatch},
     config::checked::Instance,
     stat,
+    vitals::{Backlog, Run},
 };
 
 /// Free bytes of the state directory's file system that new events do not use; a quarter of a small one.
@@ -35,6 +39,7 @@ pub(super) struct Open {
     retention: RetentionClock,
     next_retention: Instant,
     steps: StepWatch,
+    run: Run,
 }
 
 /// How a database is opened.
@@ -55,13 +60,17 @@ impl Open {
         let Opening { instance, configured, check, seq_floor, baselines } = *opening;
         let dir = configured.dir.as_path();
         let identity = identity::identify(dir, instance)?;
-        let db = store::open(dir, identity.is_known, check)?;
+        let Opened { db, after_crash } = store::open(dir, identity.is_known, check)?;
         identity.keep(dir)?;
         let sql = "SELECT value FROM meta WHERE key = 'retention_ms'";
         let now_ms = db.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(0);
         let (mono, wall) = (clock::mono(), clock::wall());
         store::begin(&db)?;
-        if store::finish(&db, configured.apply(&db, wall, now_ms))? {
+        let applied = configured.apply(&db, wall, now_ms);
+        let applied =
+            applied.and_then(|lost| Ok((lost, configured::run(&db, check, after_crash)?)));
+        let (lost, run) = store::finish(&db, applied)?;
+        if lost {
             warn!(path = %dir.display(),
                 "the journal was lost: what is still present is announced again, under its old ids");
         }
@@ -75,6 +84,7 @@ impl Open {
             retention: RetentionClock { now_ms, read_at: wall },
             next_retention: mono,
             steps: StepWatch::new(mono, wall),
+            run,
         })
     }
 
@@ -91,6 +101,16 @@ impl Open {
 
     pub(super) fn instance(&self) -> &str {
         &self.origin.instance
+    }
+
+    /// Starts on this journal so far.
+    pub(super) fn run(&self) -> Run {
+        self.run
+    }
+
+    /// What waits, is dead or parked, by endpoint.
+    pub(super) fn count(&mut self) -> Result<BTreeMap<Name, Backlog>, StoreError> {
+        self.tables.backlogs(&self.db)
     }
 
     /// Closes cleanly, so that the next start need not check the file.

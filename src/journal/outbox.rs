@@ -148,7 +148,7 @@ impl Deliveries<'_> {
                     return Ok(false);
                 }
                 self.ended(seq, id)?;
-                self.tables.dead += 1;
+                self.tables.died(id, refusal.class);
                 self.let_follow(seq, id)
             }
         }
@@ -245,16 +245,16 @@ impl Deliveries<'_> {
         if excess == 0 {
             return Ok(0);
         }
-        let sql = "SELECT seq, endpoint FROM delivery WHERE state = 1 ORDER BY seq LIMIT ?1";
+        let sql = "SELECT seq, endpoint, coalesce(class, '') FROM delivery WHERE state = 1
+                   ORDER BY seq LIMIT ?1";
         let mut oldest = self.db.prepare_cached(sql)?;
-        let rows =
-            oldest.query_map([excess], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-        for (seq, endpoint) in rows.collect::<Result<Vec<_>, _>>()? {
+        let rows = oldest.query_map([excess], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        for (seq, endpoint, class) in rows.collect::<Result<Vec<(i64, i64, String)>, _>>()? {
             let sql = "DELETE FROM delivery WHERE seq = ?1 AND endpoint = ?2";
             self.db.prepare_cached(sql)?.execute(params![seq, endpoint])?;
             self.forget_if_done(seq)?;
+            self.tables.buried(endpoint, &class);
         }
-        self.tables.dead = self.tables.dead.saturating_sub(excess);
         Ok(excess)
     }
 }

@@ -75,10 +75,17 @@ pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
+/// A database that can be used.
+pub(crate) struct Opened {
+    pub(crate) db: Connection,
+    /// Whoever had it before did not close it.
+    pub(crate) after_crash: bool,
+}
+
 /// Opens the database of `dir`, checked and current, or makes one. `known` says that there should be one:
 /// a new one then remembers that another was lost, from its first commit on. `check` reads the whole file
 /// if it was not closed cleanly.
-pub(crate) fn open(dir: &Path, known: bool, check: bool) -> Result<Connection, StoreError> {
+pub(crate) fn open(dir: &Path, known: bool, check: bool) -> Result<Opened, StoreError> {
     let path = dir.join(DATABASE);
     let stopped_cleanly = fs::metadata(wal_of(&path)).map_or(0, |wal| wal.len()) == 0;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -100,7 +107,7 @@ pub(crate) fn open(dir: &Path, known: bool, check: bool) -> Result<Connection, S
     }
     migrate(&connection, version, known)?;
     sync_dir(dir)?;
-    Ok(connection)
+    Ok(Opened { db: connection, after_crash: !is_new && !stopped_cleanly })
 }
 
 /// Exclusive before WAL: then there is no shared-memory file, and a second process is kept out. FULL: a

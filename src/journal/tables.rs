@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{attempts, store::StoreError};
+use super::{attempts, census::Census, store::StoreError};
 use crate::arrival::Name;
 
 /// Sequence numbers are reserved in blocks, so that none is given twice and not every commit writes one.
@@ -31,6 +31,8 @@ pub(crate) struct Tables {
     live: HashMap<i64, u64>,
     /// First scans of this run that recorded a baseline. Outlives the database: see [`Tables::load`].
     pub(crate) baselines: HashMap<Name, Baseline>,
+    /// Counts that nobody decides by.
+    pub(crate) census: Census,
     next_seq: i64,
     seq_end: i64,
 }
@@ -91,6 +93,7 @@ impl Tables {
         self.events = db.query_row(sql, [], |row| row.get(0))?;
         let sql = "SELECT count(*) FROM delivery WHERE state = 1";
         self.dead = db.query_row(sql, [], |row| row.get(0))?;
+        self.census = Census::take(db)?;
         self.attempts = attempts::count(db)?;
         self.live.clear();
         self.seq_end = self.next_seq; // the reserved block may have been rolled back
@@ -112,6 +115,23 @@ impl Tables {
     pub(crate) fn endpoint(&self, name: &Name) -> Result<i64, StoreError> {
         let id = self.endpoints.get(name).copied();
         id.ok_or_else(|| StoreError::Reopen(format!("no row for the endpoint {name}")))
+    }
+
+    /// Every endpoint that has a row, configured or not.
+    pub(crate) fn endpoints(&self) -> Vec<(Name, i64)> {
+        self.endpoints.iter().map(|(name, id)| (name.clone(), *id)).collect()
+    }
+
+    /// One more dead letter.
+    pub(crate) fn died(&mut self, endpoint: i64, class: &str) {
+        self.dead += 1;
+        self.census.died(endpoint, class);
+    }
+
+    /// One less.
+    pub(crate) fn buried(&mut self, endpoint: i64, class: &str) {
+        self.dead = self.dead.saturating_sub(1);
+        self.census.buried(endpoint, class);
     }
 
     /// What waits for an endpoint.

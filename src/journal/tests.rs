@@ -78,7 +78,7 @@ impl Bench {
             dead_max: 10,
             attempts_max: ATTEMPTS_MAX,
         };
-        let db = store::open(dir.path(), false, true).unwrap();
+        let db = store::open(dir.path(), false, true).unwrap().db;
         configured.apply(&db, NOW, 0).unwrap();
         let tables = Tables::load(&db, seq_floor, HashMap::new()).unwrap();
         Self { dir, db, tables, room, later: Duration::ZERO }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -21,6 +22,8 @@ use crate::{
     arrival::{Name, Unavailable},
     clock,
     config::checked::{Config, Instance},
+    stall,
+    vitals::JournalVitals,
 };
 
 /// A question that is answered alone.
@@ -32,13 +35,22 @@ const GROUP_MAX: usize = 128;
 /// How long a database that could not be opened is left alone.
 const REOPEN_AFTER: Duration = Duration::from_secs(2);
 
+/// How long opening may take: after an unclean stop the whole file is read.
+const OPEN_LIMIT: Duration = Duration::from_mins(15);
+
+/// What the thread needs from outside.
+pub(super) struct Ports {
+    pub(super) questions: mpsc::Receiver<Question>,
+    pub(super) wake: watch::Sender<u64>,
+    pub(super) lose: watch::Sender<u64>,
+    pub(super) vitals: Arc<JournalVitals>,
+}
+
 pub(super) struct Writer {
     instance: Instance,
     configured: Configured,
     lock: Option<Lock>,
-    questions: mpsc::Receiver<Question>,
-    wake: watch::Sender<u64>,
-    lose: watch::Sender<u64>,
+    ports: Ports,
     open: Option<Open>,
     last_failure: Option<(Instant, String)>,
     refuses: bool,
@@ -52,20 +64,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(
-        config: &Config,
-        lock: Option<Lock>,
-        questions: mpsc::Receiver<Question>,
-        wake: watch::Sender<u64>,
-        lose: watch::Sender<u64>,
-    ) -> Self {
+    pub(super) fn new(config: &Config, lock: Option<Lock>, ports: Ports) -> Self {
         Self {
             instance: config.instance.clone(),
             configured: Configured::of(config),
             lock,
-            questions,
-            wake,
-            lose,
+            ports,
             open: None,
             last_failure: None,
             refuses: false,
@@ -79,21 +83,33 @@ impl Writer {
     /// Answers until told to close, or until nobody is left to ask.
     pub(super) fn run(mut self) -> Closing {
         self.reopen();
-        while let Some(first) = self.questions.blocking_recv() {
+        self.publish();
+        while let Some(first) = self.next() {
             let (group, configure) = self.group(first);
             if self.open.is_none() {
                 self.reopen();
             }
             let close = group.iter().any(|question| matches!(question, Question::Close));
+            self.ports.vitals.beat.begin(clock::mono());
             self.serve(group);
             if let Some((configured, reply)) = configure {
                 self.configure(*configured, reply);
             }
+            self.publish();
             if close {
                 break;
             }
         }
         self.open.map(Open::close).unwrap_or_default()
+    }
+
+    /// Waits for a question.
+    fn next(&mut self) -> Option<Question> {
+        self.ports.vitals.beat.wait();
+        let question = self.ports.questions.blocking_recv();
+        self.ports.vitals.beat.begin(clock::mono());
+        stall::here("journal");
+        question
     }
 
     /// What is waiting, up to a change of the configuration: what was asked before it is answered before.
@@ -107,7 +123,7 @@ impl Writer {
                 question => group.push(question),
             }
             if group.len() < GROUP_MAX {
-                next = self.questions.try_recv().ok();
+                next = self.ports.questions.try_recv().ok();
             }
         }
         (group, None)
@@ -126,7 +142,7 @@ impl Writer {
             Ok(()) => {
                 answer(reply, ())(Ok(()));
                 // What was parked may be due.
-                self.wake.send_modify(|turns| *turns += 1);
+                self.ports.wake.send_modify(|turns| *turns += 1);
             }
             Err(failure) => {
                 self.recover(failure);
@@ -157,6 +173,7 @@ impl Writer {
         let mut answers = Vec::with_capacity(writes.len());
         match open.commit(writes, self.refuses, &mut answers) {
             Ok(news) => {
+                self.ports.vitals.committed();
                 for answer in answers {
                     answer(Ok(()));
                 }
@@ -164,7 +181,7 @@ impl Writer {
                     info!(path = %self.configured.dir.display(), "the journal can be used again");
                 }
                 if news {
-                    self.wake.send_modify(|turns| *turns += 1);
+                    self.ports.wake.send_modify(|turns| *turns += 1);
                 }
             }
             Err(failure) => {
@@ -191,6 +208,7 @@ impl Writer {
         if self.last_failure.as_ref().is_some_and(|(at, _)| now < *at + REOPEN_AFTER) {
             return;
         }
+        self.ports.vitals.beat.begin_long(now, OPEN_LIMIT);
         match self.try_open() {
             Ok(open) => self.opened(open),
             Err(StoreError::Damaged(reason)) => self.replace(&reason),
@@ -218,9 +236,9 @@ impl Writer {
         self.open = Some(open);
         self.was_open = true;
         self.last_failure = None;
-        self.wake.send_modify(|turns| *turns += 1);
+        self.ports.wake.send_modify(|turns| *turns += 1);
         if std::mem::take(&mut self.was_lost) {
-            self.lose.send_modify(|losses| *losses += 1);
+            self.ports.lose.send_modify(|losses| *losses += 1);
         }
     }
 
@@ -270,6 +288,27 @@ impl Writer {
                 self.drop_open();
             }
             StoreError::Damaged(reason) => self.replace(&reason),
+        }
+    }
+
+    /// Says what the journal holds, after every group: whoever looks does not ask this thread.
+    fn publish(&mut self) {
+        let counted = self.open.as_mut().map(Open::count);
+        let reason = self.last_failure.as_ref().map(|(_, reason)| reason.clone());
+        let now = clock::mono();
+        self.ports.vitals.change(|ledger| {
+            ledger.open = self.open.is_some();
+            let since = ledger.degraded.take().map_or(now, |(since, _)| since);
+            ledger.degraded = reason.map(|reason| (since, reason));
+            if let (Some(open), Some(Ok(backlogs))) = (&self.open, &counted) {
+                ledger.instance.get_or_insert_with(|| open.instance().to_owned());
+                ledger.events = open.tables.events;
+                ledger.backlogs.clone_from(backlogs);
+                ledger.run = Some(open.run());
+            }
+        });
+        if let Some(Err(failure)) = counted {
+            self.recover(failure);
         }
     }
 

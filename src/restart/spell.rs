@@ -37,7 +37,8 @@ mod tests {
     fn ten_good_minutes_without_a_break_are_told_once() {
         let start = crate::clock::mono();
         let mut spell = Spell::new(start);
-        let turns = [(0, true), (5, true), (6, false), (15, true), (16, true), (17, true), (40, true)];
+        let turns =
+            [(0, true), (5, true), (6, false), (15, true), (16, true), (17, true), (40, true)];
         let told: Vec<u64> = turns
             .into_iter()
             .filter(|(minute, is_well)| spell.turn(*is_well, start + Duration::from_mins(*minute)))

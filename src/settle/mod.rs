@@ -3,6 +3,7 @@
 //! One thread per watch. This file waits: for reports of the watch stage, for the earliest deadline.
 //! `tracker` decides (and `unclear`, what is told), `probe` looks.
 
+mod aside;
 mod probe;
 mod tracker;
 mod unclear;
@@ -20,6 +21,7 @@ use std::{
 use tracing::{debug, info, warn};
 
 use self::{
+    aside::Aside,
     tracker::{Outcome, Step, Tracker, Writers},
     unclear::{Told, Unclear},
 };
@@ -28,9 +30,9 @@ use crate::{
     clock,
     config::checked::Watch,
     filesystem::Policy,
-    stat,
+    stall, stat,
     stop::Alive,
-    vitals::Beat,
+    vitals::{WatchVitals, Why},
 };
 
 /// Files looked at, and recorded, in one go: enough to fill a group commit.
@@ -43,14 +45,17 @@ const CANDIDATE_BYTES_MAX: usize = 10 << 20;
 /// First and longest wait after the journal had no room.
 const ROOM_PATIENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
+/// What is waited for is published at most so often: it means going through all of it.
+const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+
 /// What the stage needs from outside.
 pub struct Ports {
     /// What the watch stage of the same root reports.
     pub reports: Receiver<Report>,
     /// Where settled files go.
     pub recorder: Box<dyn Recorder>,
-    /// Whether the thread is at work.
-    pub beat: Arc<Beat>,
+    /// What is said about this watch.
+    pub vitals: Arc<WatchVitals>,
     /// Held until the thread ends.
     pub alive: Alive,
 }
@@ -76,6 +81,11 @@ pub(crate) struct Stage {
     unclear: Unclear,
     /// Whether it was told that writers cannot be asked for.
     blind: bool,
+    /// What is not waited for here, and not announced either.
+    aside: Aside,
+    /// What was published is not true any more.
+    stale: bool,
+    publish_at: Instant,
 }
 
 impl Stage {
@@ -90,12 +100,16 @@ impl Stage {
             next_stuck: None,
             unclear: Unclear::default(),
             blind: false,
+            aside: Aside::default(),
+            stale: false,
+            publish_at: clock::mono(),
         }
     }
 
     fn run(mut self) {
         loop {
             let patience = self.patience();
+            self.ports.vitals.settles.wait_until(clock::mono() + patience);
             if self.has_room() {
                 match self.ports.reports.recv_timeout(patience) {
                     Ok(report) => {
@@ -109,9 +123,9 @@ impl Stage {
                 thread::park_timeout(patience);
             }
             let now = clock::mono();
-            self.ports.beat.begin(now);
+            self.ports.vitals.settles.begin(now);
+            stall::here("settle");
             self.step(now);
-            self.ports.beat.end();
         }
     }
 
@@ -136,6 +150,7 @@ impl Stage {
         }
         self.name_stuck(now);
         self.name_unclear(now);
+        self.publish(now);
     }
 
     /// How long there is nothing to do. With nothing waiting, until the next report.
@@ -147,7 +162,8 @@ impl Stage {
             .next_deadline()
             .map(|look| self.hold_until.map_or(look, |hold| hold.max(look)));
         let stuck = look.and(self.next_stuck);
-        let wake = [look, stuck, self.unclear.deadline(now)].into_iter().flatten().min();
+        let publish = self.stale.then_some(self.publish_at);
+        let wake = [look, stuck, publish, self.unclear.deadline(now)].into_iter().flatten().min();
         wake.map_or(FOREVER, |wake| wake.saturating_duration_since(now))
     }
 
@@ -156,6 +172,7 @@ impl Stage {
             Report::Armed(policy) => self.adopt(policy),
             Report::Seen(sightings) => {
                 let now = clock::mono();
+                self.stale = true;
                 for sighting in sightings {
                     self.tracker.sighted(sighting, now);
                 }
@@ -174,9 +191,12 @@ impl Stage {
 
     fn look_at_due(&mut self, now: Instant) {
         let due = self.tracker.due(now, BATCH);
+        self.stale |= !due.is_empty();
         let mut whole = Vec::with_capacity(due.len());
         for (path, before) in due {
+            self.ports.vitals.settles.look(clock::mono());
             let outcome = self.look(&path, before.as_ref());
+            self.set_aside(&path, &outcome, now);
             match self.tracker.looked(&path, &outcome, now) {
                 Step::Settled(settled, writers) => {
                     self.note_writers(&path, writers);
@@ -193,15 +213,45 @@ impl Stage {
                 Step::HeldByWriter { .. } | Step::Waits => {}
             }
         }
+        self.ports.vitals.settles.begin(clock::mono());
         if !whole.is_empty() {
             self.record(whole);
         }
     }
 
+    /// What is not waited for, because another event or scan has to come first, is named all the same.
+    fn set_aside(&mut self, path: &RelPath, outcome: &Outcome, now: Instant) {
+        let why = match outcome {
+            Outcome::NoMarker => Why::NoMarker,
+            Outcome::Unclear(error) => Why::Unclear { error: error.to_string() },
+            Outcome::OtherSize => {
+                WatchVitals::count(&self.ports.vitals.ignored, 1);
+                return;
+            }
+            Outcome::Writing => return,
+            Outcome::Looked { .. } | Outcome::Gone | Outcome::NotAFile => {
+                self.aside.take(path);
+                return;
+            }
+        };
+        self.aside.put(path, why, now, self.ports.vitals.scans());
+    }
+
+    fn publish(&mut self, now: Instant) {
+        if !self.stale || now < self.publish_at {
+            return;
+        }
+        self.stale = false;
+        self.publish_at = now + PUBLISH_EVERY;
+        let mut list = self.tracker.waiting();
+        list.aside = self.aside.list();
+        self.ports.vitals.set_waiting(list);
+    }
+
     fn look(&self, path: &RelPath, before: Option<&Sample>) -> Outcome {
         match self.is_released(path) {
             Ok(true) => {}
-            Ok(false) => return Outcome::NotSelected,
+            Ok(false) => return Outcome::NoMarker,
             Err(error) => return Outcome::Unclear(error),
         }
         let root = &self.config.path;
@@ -210,7 +260,7 @@ impl Stage {
             Outcome::Looked { sample, .. }
                 if before == Some(&sample) && !self.config.takes_size(sample.size) =>
             {
-                Outcome::NotSelected
+                Outcome::OtherSize
             }
             outcome => outcome,
         }
@@ -224,6 +274,7 @@ impl Stage {
 
     fn record(&mut self, whole: Vec<Settled>) {
         let answers = self.ports.recorder.record(whole.clone());
+        self.count(&answers);
         let now = clock::mono();
         let refused: Vec<Settled> = whole
             .into_iter()
@@ -245,6 +296,13 @@ impl Stage {
         for settled in refused {
             self.tracker.again(settled, wait, now);
         }
+    }
+
+    fn count(&self, answers: &[Recorded]) {
+        let known = answers.iter().filter(|answer| **answer == Recorded::AlreadySeen).count();
+        let new = answers.iter().filter(|answer| matches!(answer, Recorded::New(_))).count();
+        WatchVitals::count(&self.ports.vitals.known, known as u64);
+        WatchVitals::count(&self.ports.vitals.recorded, new as u64);
     }
 
     fn note_writers(&mut self, path: &RelPath, writers: Writers) {

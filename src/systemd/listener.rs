@@ -1,25 +1,14 @@
-//! A listening socket that the service manager holds: it stays open while we are restarted.
+//! A listening socket that the service manager holds: it stays open while we are restarted. So it is never
+//! shut down, only closed: the manager and the next process go on with it (`sd_listen_fds(3)`).
 
-use std::{
-    io,
-    net::TcpListener,
-    os::{fd::AsFd, unix::net::UnixListener},
-};
+use std::{io, os::fd::AsFd};
 
 use listenfd::ListenFd;
 
+use crate::front::Listener;
+
 /// The name of our socket in its unit: `FileDescriptorName=http`.
 const NAME: &str = "http";
-
-/// A listening socket, not blocking and closed on exec. It is never shut down: the manager and the next
-/// process go on with it (`sd_listen_fds(3)`).
-#[derive(Debug)]
-pub enum Inherited {
-    /// Of the Internet.
-    Tcp(TcpListener),
-    /// Of this machine.
-    Unix(UnixListener),
-}
 
 /// Why sockets that were given cannot be used. The daemon goes on without them, and says so.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +36,11 @@ pub enum NotInherited {
 /// Takes over the socket named `http`, or the only one there is.
 ///
 /// To be called before there is another thread: the library removes the variables from the environment.
-pub fn inherit() -> Result<Option<Inherited>, NotInherited> {
+pub fn inherit() -> Result<Option<Listener>, NotInherited> {
     // Checks that they are meant for this process, and has none of them pass on to a child.
+    if sd_notify::listen_fds().map_err(NotInherited::Variables)?.len() == 0 {
+        return Ok(None);
+    }
     let given = sd_notify::listen_fds_with_names().map_err(NotInherited::Variables)?;
     let names: Vec<String> = given.map(|(_, name)| name).collect();
     let Some(at) = choose(&names)? else { return Ok(None) };
@@ -66,19 +58,19 @@ fn choose(names: &[String]) -> Result<Option<usize>, NotInherited> {
     }
 }
 
-fn take(at: usize) -> io::Result<Option<Inherited>> {
+fn take(at: usize) -> io::Result<Option<Listener>> {
     let mut given = ListenFd::from_env();
     match given.take_unix_listener(at) {
-        Ok(taken) => Ok(taken.map(Inherited::Unix)),
-        Err(_) => Ok(given.take_tcp_listener(at)?.map(Inherited::Tcp)),
+        Ok(taken) => Ok(taken.map(Listener::Unix)),
+        Err(_) => Ok(given.take_tcp_listener(at)?.map(Listener::Tcp)),
     }
 }
 
 /// The library looks at family and type. With Accept=yes it would be a connection.
-fn checked(taken: Inherited) -> io::Result<Inherited> {
+fn checked(taken: Listener) -> io::Result<Listener> {
     let fd = match &taken {
-        Inherited::Tcp(socket) => socket.as_fd(),
-        Inherited::Unix(socket) => socket.as_fd(),
+        Listener::Tcp(socket) => socket.as_fd(),
+        Listener::Unix(socket) => socket.as_fd(),
     };
     if !rustix::net::sockopt::socket_acceptconn(fd)? {
         return Err(io::Error::other("it does not listen"));
@@ -89,6 +81,8 @@ fn checked(taken: Inherited) -> io::Result<Inherited> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -106,8 +100,8 @@ mod tests {
     fn a_socket_that_does_not_listen_is_refused() {
         let listening = TcpListener::bind("127.0.0.1:0").unwrap();
         let connected = std::net::TcpStream::connect(listening.local_addr().unwrap()).unwrap();
-        assert!(checked(Inherited::Tcp(listening)).is_ok());
+        assert!(checked(Listener::Tcp(listening)).is_ok());
         let pretended = TcpListener::from(std::os::fd::OwnedFd::from(connected));
-        assert!(checked(Inherited::Tcp(pretended)).is_err());
+        assert!(checked(Listener::Tcp(pretended)).is_err());
     }
 }

@@ -9,7 +9,7 @@ mod notifier;
 use std::time::Duration;
 
 pub use self::{
-    listener::{Inherited, NotInherited, inherit},
+    listener::{NotInherited, inherit},
     notifier::{Notifier, last_words},
 };
 

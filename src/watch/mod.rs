@@ -35,9 +35,10 @@ use crate::{
     clock,
     config::checked,
     kernel::Hint,
+    stall,
     stat::{self, Place},
     stop::Alive,
-    vitals::Beat,
+    vitals::{Sight, WatchVitals},
 };
 
 /// Hints that wait per watch, in bytes: about 25,000 short names.
@@ -56,10 +57,20 @@ pub struct Ports {
     pub reports: SyncSender<Report>,
     /// What was announced before.
     pub memory: Box<dyn Memory>,
-    /// Whether the thread is at work.
-    pub beat: Arc<Beat>,
+    /// What is said about this watch.
+    pub vitals: Arc<WatchVitals>,
     /// Held until the thread ends.
     pub alive: Alive,
+}
+
+impl Ports {
+    /// Settling may have enough to do for a long time; waiting for it is not work that hangs.
+    fn send(&self, report: Report) -> Result<(), Abandoned> {
+        let before = self.vitals.looks.wait_for_another();
+        let sent = self.reports.send(report).map_err(|_| Abandoned);
+        self.vitals.looks.resume(before, clock::mono());
+        sent
+    }
 }
 
 /// A running watch.
@@ -94,13 +105,15 @@ fn run(config: &checked::Watch, ports: &Ports, inbox: &Arc<Inbox>) {
     let mut stage = Stage::new(config, ports, inbox);
     let mut batch = Batch::default();
     loop {
-        ports.beat.begin(clock::mono());
+        ports.vitals.looks.look(clock::mono());
         if stage.step(batch, clock::mono()).is_err() {
             return;
         }
-        let patience = stage.patience(clock::mono());
-        ports.beat.end();
+        let now = clock::mono();
+        let patience = stage.patience(now);
+        ports.vitals.looks.wait_until(now + patience);
         let Ok(noted) = inbox.take(patience) else { return };
+        stall::here("watch");
         batch = noted;
     }
 }
@@ -161,7 +174,8 @@ impl<'a> Stage<'a> {
                 if self.told.take().is_some() {
                     info!(watch = %name, %path, "resumed");
                 }
-                self.ports.reports.send(Report::Armed(place.policy)).map_err(|_| Abandoned)?;
+                self.ports.send(Report::Armed(place.policy))?;
+                self.ports.vitals.change(|looks| looks.sight = Sight::Watching);
                 let root = Root::new(self.config, place, self.inbox, self.ports, now);
                 let next_check = now + PLACE_CHECK;
                 self.followed = Some(Followed { root, place, next_check });
@@ -171,6 +185,8 @@ impl<'a> Stage<'a> {
                 if self.told.as_ref() != Some(&reason) {
                     warn!(watch = %name, %path, %reason,
                         "suspended: looking for the directory until it is there");
+                    let sight = Sight::Suspended { since: now, reason: reason.clone() };
+                    self.ports.vitals.change(|looks| looks.sight = sight);
                     self.told = Some(reason);
                 }
             }

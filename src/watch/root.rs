@@ -26,6 +26,7 @@ use crate::{
     clock,
     config::checked::{Backend, Watch},
     stat::{self, Place},
+    vitals::{LastScan, WatchVitals},
 };
 
 /// Entries read in one turn, so that hints are never kept waiting for long.
@@ -95,6 +96,7 @@ impl<'a> Root<'a> {
             self.tell_lost_from = Some(now + TELL_LOST_EVERY);
             warn!(watch = %self.config.name, "the kernel lost events, scanning again");
         }
+        WatchVitals::count(&self.ports.vitals.overflows, 1);
         self.coverage.renew();
         self.schedule.mark(RelPath::root());
     }
@@ -248,9 +250,11 @@ impl<'a> Root<'a> {
         debug!(watch = %self.config.name, took_ms = took.as_millis(), known = tour.known, "scanned");
         let whole = tour.walk.is_whole();
         self.schedule.ended(whole, took, now);
+        self.publish();
         if !whole {
             return;
         }
+        self.ports.vitals.scanned(LastScan { ended: now, took });
         let first = tour.first;
         let scan = Scanned { known: tour.known, filesystem: self.place.filesystem, first };
         let Ok(missing) = self.ports.memory.scanned(scan) else {
@@ -260,13 +264,27 @@ impl<'a> Root<'a> {
         self.sweep = missing.then(Sweep::new);
         if !self.announced {
             self.announced = true;
-            let blind = self.coverage.polled() == Polled::Everything;
             info!(watch = %self.config.name, path = %self.path.display(),
                 directories = self.coverage.armed_count(),
                 filesystem = self.place.policy.kind,
-                backend = if blind { "poll" } else { "events" },
+                backend = self.backend(),
                 "watching");
         }
+    }
+
+    fn backend(&self) -> &'static str {
+        if self.coverage.polled() == Polled::Everything { "poll" } else { "events" }
+    }
+
+    fn publish(&self) {
+        let (armed, polled) = (self.coverage.armed_count(), self.coverage.polled_dirs().count());
+        self.ports.vitals.change(|looks| {
+            looks.backend = self.backend();
+            looks.filesystem = self.place.policy.kind;
+            looks.armed = armed as u64;
+            looks.polled = polled as u64;
+            looks.unreadable = self.unreadable.len() as u64;
+        });
     }
 
     fn not_entered(&mut self, dir: &RelPath, error: &io::Error) {
@@ -308,10 +326,6 @@ impl<'a> Root<'a> {
         if seen.is_empty() {
             return Ok(());
         }
-        // Settling may have enough to do for a long time; waiting for it is not work that hangs.
-        self.ports.beat.end();
-        let sent = self.ports.reports.send(Report::Seen(seen)).map_err(|_| Abandoned);
-        self.ports.beat.begin(clock::mono());
-        sent
+        self.ports.send(Report::Seen(seen))
     }
 }

@@ -4,7 +4,7 @@ mod endpoint;
 mod header;
 mod url;
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{
     arrival::{Name, RelPath},
@@ -31,6 +31,8 @@ pub struct Config {
     pub state: State,
     /// How long in-flight requests may take after SIGTERM.
     pub drain: Duration,
+    /// Where the pages are served.
+    pub listen: Option<Address>,
     /// How it asks itself whether it is well.
     pub self_check: SelfCheck,
     /// When it ends by itself to be started again.
@@ -167,6 +169,24 @@ pub struct Restart {
     pub max_age: Option<Duration>,
     /// Whether another program at our path is restarted into.
     pub on_binary_change: bool,
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// At an address and port; port 0 is any that is free.
+    Tcp(SocketAddr),
+    /// At a unix socket, by its absolute path.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// What is logged, and how.

@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 use super::Crossing;
 use crate::config::{
     Sources,
-    checked::{Instance, Log, LogFormat, Restart, SelfCheck, State},
+    checked::{Address, Instance, Log, LogFormat, Restart, SelfCheck, State},
     file, flags,
     problem::{Place, Wrong},
 };
@@ -74,6 +74,18 @@ impl Crossing<'_> {
         let max_age =
             (typed.max_age.0 != "none").then(|| self.period(&key, &typed.max_age, MAX_AGE_MIN));
         Restart { max_age, on_binary_change: typed.on_binary_change }
+    }
+
+    pub(super) fn listen(&mut self, typed: &str) -> Option<Address> {
+        let key = ["http", "listen"];
+        if typed == "none" {
+            return None;
+        }
+        if let Some(path) = typed.strip_prefix("unix:") {
+            return self.absolute(&key, path).map(Address::Unix);
+        }
+        let address = typed.parse().map(Address::Tcp);
+        address.map_err(|_| self.object(&key, Wrong::Listen)).ok()
     }
 
     pub(super) fn log(&mut self, typed: &file::Log) -> Log {

@@ -51,9 +51,8 @@ fn of_endpoint(typed: &Endpoint) -> [(&'static str, bool); 12] {
     ]
 }
 
-fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 5] {
+fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 4] {
     [
-        (["http", "listen"], typed.http.listen != "none"),
         (["heartbeat", "url"], typed.heartbeat.url != "none"),
         (["heartbeat", "url_file"], typed.heartbeat.url_file.is_some()),
         (["operations", "endpoint"], typed.operations.endpoint != "none"),

@@ -48,6 +48,7 @@ impl Crossing<'_> {
         let watches = self.watches(typed);
         self.later(typed);
         let state = self.state(&typed.state);
+        let listen = self.listen(&typed.http.listen);
         let log = self.log(&typed.log);
         let instance = self.instance(&typed.instance);
         let drain = self.period(&["shutdown", "drain"], &typed.shutdown.drain, Duration::ZERO);
@@ -60,6 +61,7 @@ impl Crossing<'_> {
             endpoints,
             state,
             drain,
+            listen,
             self_check,
             restart,
             log,

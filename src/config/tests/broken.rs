@@ -87,6 +87,8 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("endpoint", "[state]\ndir = \"s\"", "`state.dir`: the path is relative"),
     ("endpoint", "[state]\noutbox_max_size = \"1B\"", "`state.outbox_max_size`: 1 is out of range"),
     ("endpoint", "[state]\noutbox_max_events = 0", "`state.outbox_max_events`: 0 is out of range"),
+    ("endpoint", "[http]\nlisten = \"localhost:1\"", "`http.listen`: neither an address"),
+    ("endpoint", "[http]\nlisten = \"unix:run/s\"", "`http.listen`: the path is relative"),
     ("endpoint", "[log]\nlevel = \"a=b=c\"", "`log.level`: not a log filter"),
     ("endpoint", "[log]\nformat = \"xml\"", "`log.format`: `xml` is not one of its words"),
     (
@@ -150,7 +152,6 @@ fn what_this_version_cannot_do_is_refused_and_its_default_is_not() {
         ("endpoint", "retry_statuses", "[]", "[404]"),
         ("endpoint", "permanent_statuses", "[]", "[500]"),
         ("watch", "follow_symlinks", "false", "true"),
-        ("endpoint", "[http]\nlisten", "\"none\"", "\"127.0.0.1:9464\""),
         ("endpoint", "[heartbeat]\nurl", "\"none\"", "\"https://ping\""),
         ("endpoint", "[operations]\nendpoint", "\"none\"", "\"crm\""),
         ("endpoint", "[control]\nsocket", "\"auto\"", "\"/run/x\""),

@@ -316,9 +316,14 @@ impl Lane {
         self.breaker.is_open()
     }
 
-    /// Whether nothing may start for a while.
-    pub fn is_paused(&self, now: Instant) -> bool {
-        self.pace.paused(now).is_some()
+    /// Until when nothing may start, if that is so.
+    pub fn paused_until(&self, now: Instant) -> Option<Instant> {
+        self.pace.paused(now)
+    }
+
+    /// When an endpoint that counts as down is asked again; `None` while it is being asked.
+    pub fn next_probe(&self) -> Option<Instant> {
+        self.breaker.next_probe()
     }
 
     /// Requests under way.

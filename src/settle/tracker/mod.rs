@@ -4,6 +4,8 @@
 //! at the start of that period, and no writer has it open. Every sign of life starts the period again. All
 //! of it is monotonic time of our own observation: mtime lies in about half of real drops.
 
+mod waiting;
+
 use std::{
     collections::{BTreeSet, HashMap},
     io,
@@ -36,8 +38,10 @@ pub(crate) enum Outcome {
     Gone,
     /// It is no regular file.
     NotAFile,
-    /// Its size does not count, or its marker is missing: whatever changes that is a new sighting.
-    NotSelected,
+    /// Its size does not count: whatever changes that is a new sighting.
+    OtherSize,
+    /// Its marker is missing: what brings it is a new sighting.
+    NoMarker,
     /// The file system would not say. It is not waited for: the directory is the queue, and what cannot be
     /// looked at must not take the room of what can.
     Unclear(io::Error),
@@ -82,10 +86,26 @@ struct Candidate {
     sample: Option<Sample>,
     found: Found,
     first_seen: Instant,
+    /// The last sign of life.
+    changed: Instant,
     until: Instant,
     refusals: u32,
+    /// When a writer was first met since it last changed.
+    held_since: Option<Instant>,
+    /// The journal had no room for it.
+    refused: bool,
     /// Whether it was named as stuck.
     told: bool,
+}
+
+impl Candidate {
+    /// Something happened to it.
+    fn lives(&mut self, now: Instant) {
+        self.changed = now;
+        self.refusals = 0;
+        self.held_since = None;
+        self.refused = false;
+    }
 }
 
 impl Tracker {
@@ -116,8 +136,11 @@ impl Tracker {
                 sample: sighting.sample,
                 found: sighting.found,
                 first_seen: now,
+                changed: now,
                 until,
                 refusals: 0,
+                held_since: None,
+                refused: false,
                 told: false,
             };
             self.insert(sighting.path, candidate);
@@ -131,7 +154,7 @@ impl Tracker {
             candidate.found = sighting.found;
         }
         candidate.sample = sighting.sample;
-        candidate.refusals = 0;
+        candidate.lives(now);
         self.deadlines.remove(&(candidate.until, sighting.path.clone()));
         candidate.until = until;
         self.deadlines.insert((until, sighting.path));
@@ -177,16 +200,21 @@ impl Tracker {
             }
             &Outcome::Looked { sample, .. } => {
                 candidate.sample = Some(sample);
-                candidate.refusals = 0;
+                candidate.lives(now);
                 (Step::Waits, self.quiet)
             }
             Outcome::Writing => {
                 let first = candidate.refusals == 0;
                 let wait = self.quiet.saturating_mul(1 << candidate.refusals.min(8));
                 candidate.refusals += 1;
+                candidate.held_since.get_or_insert(now);
                 (Step::HeldByWriter { first }, wait.min(WRITER_PATIENCE.max(self.quiet)))
             }
-            Outcome::Gone | Outcome::NotAFile | Outcome::NotSelected | Outcome::Unclear(_) => {
+            Outcome::Gone
+            | Outcome::NotAFile
+            | Outcome::OtherSize
+            | Outcome::NoMarker
+            | Outcome::Unclear(_) => {
                 self.forget(path);
                 return Step::Dropped;
             }
@@ -206,8 +234,11 @@ impl Tracker {
             sample: None,
             found: settled.found,
             first_seen: settled.since,
+            changed: now,
             until,
             refusals: 0,
+            held_since: None,
+            refused: true,
             told: false,
         };
         self.insert(settled.path, candidate);

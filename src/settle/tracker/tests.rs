@@ -149,7 +149,9 @@ fn the_close_of_a_long_writer_shortens_the_wait_to_one_quiet_period() {
 #[test]
 fn what_is_gone_does_not_count_or_cannot_be_looked_at_is_dropped() {
     let unclear = Outcome::Unclear(io::ErrorKind::InvalidFilename.into());
-    for outcome in [Outcome::Gone, Outcome::NotAFile, Outcome::NotSelected, unclear] {
+    for outcome in
+        [Outcome::Gone, Outcome::NotAFile, Outcome::OtherSize, Outcome::NoMarker, unclear]
+    {
         let mut bench = Bench::new();
         bench.sight(1, Found::Event).after(2000);
         assert!(matches!(bench.look(&outcome), Step::Dropped));
