@@ -8,5 +8,6 @@
 )]
 
 mod harness;
+mod nixos;
 mod promises;
 mod tidy;

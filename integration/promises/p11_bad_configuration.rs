@@ -6,9 +6,11 @@ use std::{
     process::{Command, Output},
 };
 
+use crate::harness::watchd::program;
+
 /// Runs the real binary with nothing of this process's environment but a home.
 fn watchd(home: &Path, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_watchd"));
+    let mut command = Command::new(program());
     command.args(words).current_dir(home).env_clear().env("HOME", home);
     command.output().unwrap()
 }

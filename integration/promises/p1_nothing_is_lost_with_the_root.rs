@@ -5,7 +5,11 @@ use std::{
     os::unix::{fs::PermissionsExt, process::CommandExt},
 };
 
-use crate::harness::{Config, Receiver, Site, Watchd, disk, log::said, watchd::command_of};
+use crate::harness::{
+    Config, Receiver, Site, Watchd, disk,
+    log::said,
+    watchd::{command_of, program},
+};
 
 const NOBODY: u32 = 65534;
 
@@ -136,9 +140,9 @@ fn unprivileged_by(site: &Site, config: &Config) -> Watchd {
         return config.start();
     }
     site.open_to_all();
-    let program = site.path("watchd");
-    fs::copy(env!("CARGO_BIN_EXE_watchd"), &program).unwrap();
-    let mut command = config.run_by(command_of(program, site.home()));
+    let copy = site.path("watchd");
+    fs::copy(program(), &copy).unwrap();
+    let mut command = config.run_by(command_of(copy, site.home()));
     command.uid(NOBODY).gid(NOBODY);
     Watchd::spawn(command)
 }

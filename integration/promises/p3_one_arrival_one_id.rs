@@ -2,9 +2,14 @@
 //!
 //! (That a lost database gives the same ids is proven in `p1_nothing_is_lost_with_the_database.rs`.)
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    sync::Arc,
+};
 
-use crate::harness::{Receiver, Reply, Request, Site, disk};
+use crate::harness::{Receiver, Reply, Request, Site, disk, skipped};
 
 #[test]
 fn a_crash_between_the_request_and_its_answer_repeats_the_id_and_the_body() {
@@ -75,6 +80,26 @@ fn two_endpoints_get_the_same_id_for_the_same_arrival() {
     let requests = [one.wait_for_file("a.dat"), two.wait_for_file("a.dat")];
     watchd.stop();
     assert_same_event(&requests);
+}
+
+/// Without the birth time, ctime would stand in, and a chmod in between would make another id.
+#[test]
+fn the_birth_time_is_read_so_that_a_chmod_and_a_lost_database_change_no_id() {
+    let (receiver, site) = (Receiver::up(), Site::new());
+    let config = site.config(&receiver.url());
+    let watchd = config.ready();
+    let path = disk::create(&site.root(), "a.dat");
+    if fs::metadata(&path).unwrap().created().is_err() {
+        return skipped("this file system keeps no birth time");
+    }
+    receiver.wait_for_file("a.dat");
+    watchd.stop();
+    fs::set_permissions(&path, Permissions::from_mode(0o604)).unwrap();
+    fs::remove_file(site.database()).unwrap();
+    let watchd = config.ready();
+    let requests = wait_for_attempts(&receiver, 2);
+    watchd.stop();
+    assert_eq!(requests[0].id(), requests[1].id());
 }
 
 fn wait_for_attempts(receiver: &Receiver, count: usize) -> Vec<Arc<Request>> {
