@@ -168,7 +168,7 @@ fn a_front_that_stalls_is_not_alive() {
 #[test]
 fn a_main_loop_that_stalls_is_not_alive_and_is_ended_from_outside_of_it() {
     a_stalled_stage_is_noticed("daemon", "daemon", "it answered 503", |watchd| {
-        watchd.signal("HUP")
+        watchd.signal("HUP");
     });
 }
 
