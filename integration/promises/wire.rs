@@ -30,6 +30,7 @@ fn a_request_has_the_headers_of_the_contract_and_no_others() {
         "content-length",
         "content-type",
         "host",
+        "traceparent",
         "user-agent",
         "watchd-attempt",
         "webhook-id",
@@ -42,6 +43,8 @@ fn a_request_has_the_headers_of_the_contract_and_no_others() {
     assert_eq!(request.header("user-agent"), Some(agent.as_str()));
     assert_eq!(request.header("watchd-attempt"), Some("1"));
     let hex = request.id().strip_prefix("evt_").expect("the id begins with evt_");
+    let trace = request.header("traceparent").unwrap();
+    assert!(trace.starts_with(&format!("00-{hex}-")) && trace.len() == 55, "{trace}");
     assert_eq!(hex.len(), 32);
     assert!(hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')), "{hex}");
 }

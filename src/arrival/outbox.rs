@@ -44,6 +44,8 @@ pub struct Due {
     pub body: Arc<[u8]>,
     /// Attempts charged so far.
     pub attempts: u32,
+    /// How many of them ended in a refusal of the event itself, as far as the attempt log goes back.
+    pub rejections: u32,
 }
 
 /// What [`Outbox::due`] found.

@@ -108,7 +108,7 @@ fn fixed(wrong: &Wrong) -> &'static str {
         Wrong::NotDirectory { .. } => "name a directory",
         Wrong::Denied { .. } => "let the user that watchd runs as have access",
         Wrong::Secret { .. } => {
-            "it must hold `whsec_` and standard base64 of 24 to 64 bytes, and nothing else"
+            "it must hold `whsec_` and standard base64 of 24 to 64 bytes, or `whsk_` and an ed25519 key, and nothing else"
         }
         Wrong::NoKey { .. } => "it must be PEM: -----BEGIN PRIVATE KEY----- ..., not encrypted",
         Wrong::OtherKey { .. } => "name the key that the certificate was made for",

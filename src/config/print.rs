@@ -170,7 +170,7 @@ impl Page {
             format!("{} = {}", Text(name.as_str()), Text(&value))
         };
         let entries: Vec<String> = entries.map(entry).collect();
-        self.key(key, format_args!("{{ {} }}", entries.join(", ")));
+        self.key(key, format_args!("{{{}}}", entries.join(", ")));
     }
 
     fn file(&mut self, key: &str, file: Option<&Path>) {

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::request::Request;
 use crate::{
     clock,
     http::{self, Bytes, Fault, HeaderMap, Reply},
@@ -48,6 +49,8 @@ pub(super) struct Attempted {
     pub(super) result: Result<Reply, Fault>,
     /// How long it took.
     pub(super) duration: Duration,
+    /// Whether it was posted twice.
+    pub(super) resent: bool,
 }
 
 /// A connection lost later than this was not an idle one that the receiver closed as we wrote.
@@ -57,17 +60,14 @@ const RESEND_WITHIN: Duration = Duration::from_secs(1);
 ///
 /// A server may close an idle connection in the moment of our request (RFC 9112 9.5). That is no failure
 /// of the endpoint; the id lets the receiver see a repetition. RFC 9110 9.2.2 forbids a third time.
-pub(super) async fn attempt<C: Courier>(
-    courier: C,
-    seq: i64,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Attempted {
+pub(super) async fn attempt<C: Courier>(courier: C, seq: i64, request: Request) -> Attempted {
+    let Request { headers, body } = request;
     let started: Instant = clock::mono();
     let elapsed = || clock::mono().saturating_duration_since(started);
     let mut result = courier.post(headers.clone(), body.clone()).await;
-    if matches!(result, Err(Fault::ConnectionLost)) && elapsed() < RESEND_WITHIN {
+    let resent = matches!(result, Err(Fault::ConnectionLost)) && elapsed() < RESEND_WITHIN;
+    if resent {
         result = courier.post(headers, body).await;
     }
-    Attempted { seq, result, duration: elapsed() }
+    Attempted { seq, result, duration: elapsed(), resent }
 }

@@ -9,9 +9,11 @@ use crate::{arrival::Shown, config::checked::SecretUrl, http::EXCERPT_LEN_MAX};
 pub const EXCERPT_CHARS_MAX: usize = 200;
 /// A shorter part of a path is an ordinary word more often than a token.
 const SEGMENT_LEN_MIN: usize = 8;
+/// As short as this, even a value occurs by chance.
+const VALUE_LEN_MIN: usize = 4;
 const REDACTED: &str = "[...]";
 
-/// The parts of a URL that must not be shown.
+/// The parts of a URL, and of our own headers, that must not be shown.
 #[derive(Clone, Default)]
 pub struct Redactor {
     // Longest first, so that no part of a longer one is left over.
@@ -19,18 +21,25 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// Knows what is secret about `url`.
-    pub fn of(url: &SecretUrl) -> Self {
+    /// Knows what is secret about `url`, and these values of headers, which some receivers quote.
+    pub fn of<'h>(url: &SecretUrl, headers: impl IntoIterator<Item = &'h [u8]>) -> Self {
         let (path, query) = (url.expose().path(), url.expose().query().unwrap_or_default());
         let values = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, v)| v));
         let segments = path.split('/').filter(|s| s.len() >= SEGMENT_LEN_MIN);
         let mut needles: Vec<String> = [path, query]
             .into_iter()
-            .chain(values.filter(|v| v.len() >= 4))
+            .chain(values.filter(|v| v.len() >= VALUE_LEN_MIN))
             .chain(segments)
             .filter(|part| part.len() > 1)
             .map(str::to_owned)
             .collect();
+        for value in headers {
+            // Of "Bearer abc" the second word alone is as secret.
+            let value = String::from_utf8_lossy(value);
+            let words = value.split(' ').filter(|word| word.len() >= SEGMENT_LEN_MIN);
+            needles.extend(words.map(str::to_owned));
+            needles.extend((value.len() >= VALUE_LEN_MIN).then(|| value.to_string()));
+        }
         needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
         Self { needles }
     }
@@ -74,7 +83,7 @@ mod tests {
     use super::*;
 
     fn redactor(url: &str) -> Redactor {
-        Redactor::of(&SecretUrl::parse(url).unwrap())
+        Redactor::of(&SecretUrl::parse(url).unwrap(), [])
     }
 
     #[test]
@@ -89,6 +98,16 @@ mod tests {
             let shown = redactor(url).excerpt(answer.as_bytes());
             assert!(!shown.contains("T0KEN") && !shown.contains("s3cret"), "{shown}");
             assert!(shown.contains(REDACTED), "{shown}");
+        }
+    }
+
+    #[test]
+    fn the_values_of_our_headers_are_not_shown() {
+        let url = SecretUrl::parse("http://h/").unwrap();
+        let redactor = Redactor::of(&url, [&b"Bearer canary-canary"[..], b"key5"]);
+        for answer in ["no: Bearer canary-canary", "token canary-canary is old", "key5?"] {
+            let shown = redactor.excerpt(answer.as_bytes());
+            assert!(!shown.contains("canary") && !shown.contains("key5"), "{shown}");
         }
     }
 

@@ -5,12 +5,16 @@
 
 mod attempt;
 pub mod breaker;
+pub mod bucket;
 mod clerk;
+pub mod cloud_events;
+mod doubt;
 pub mod excerpt;
 pub mod lane;
 mod open;
 pub mod pace;
 mod parking;
+pub mod ramp;
 mod reading;
 mod reopen;
 mod report;
@@ -19,6 +23,7 @@ pub mod retry_after;
 pub mod schedule;
 pub mod signature;
 mod story;
+pub mod trace;
 pub mod verdict;
 mod worker;
 
@@ -174,6 +179,9 @@ async fn deliver<C: Courier, O: Outbox>(
         for call in worker.turn(clock::mono()) {
             calls.push(ask(outbox, name, call));
         }
+        if worker.wants_files(clock::mono()) {
+            reopening.ask();
+        }
         if worker.is_done() {
             return worker.summary();
         }
@@ -205,7 +213,7 @@ async fn deliver<C: Courier, O: Outbox>(
             }
             Happened::Told(told) => worker.stop(told),
             Happened::Reopen => reopening.ask(),
-            Happened::Reopened(read) => worker.reopened(read),
+            Happened::Reopened(read) => worker.reopened(read, now),
             Happened::Time => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Reads what a lane needs from files: URL, secrets, roots. It may block, so it runs off the loop.
+//! Reads what a lane needs from files: URL, secrets, headers, roots. It may block, so it runs off the loop.
 
 use std::{
     fs::File,
@@ -6,11 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{excerpt::Redactor, signature::Signer};
+use super::{excerpt::Redactor, request::Form, signature::Signer};
 use crate::{
     arrival::UrlPrint,
-    config::checked::{BadUrl, Endpoint, SecretUrl, UrlSource},
-    http,
+    config::checked::{BadHeader, BadUrl, Endpoint, SecretUrl, UrlSource, header_value},
+    http::{self, HeaderName, HeaderValue},
     secret::{BadSecret, SigningSecret},
 };
 
@@ -19,8 +19,8 @@ use crate::{
 pub(super) struct Opened<C> {
     /// Carries requests.
     pub(super) courier: C,
-    /// Signs them.
-    pub(super) signer: Signer,
+    /// Makes them.
+    pub(super) form: Form,
     /// Knows what may not be shown.
     pub(super) redactor: Redactor,
     /// Which URL this is, without saying it.
@@ -54,6 +54,14 @@ pub enum OpenError {
         /// What is wrong.
         why: BadSecret,
     },
+    /// A header file holds something else.
+    #[error("{path} does not hold the value of a header: {why}")]
+    Header {
+        /// As configured.
+        path: PathBuf,
+        /// What is wrong.
+        why: BadHeader,
+    },
     /// The client.
     #[error(transparent)]
     Client(#[from] http::OpenError),
@@ -77,12 +85,11 @@ pub(super) fn open(endpoint: &Endpoint) -> Result<Opened<http::Client>, OpenErro
         connections: endpoint.concurrency,
         ca_file: endpoint.ca_file.as_deref(),
     })?;
-    Ok(Opened {
-        courier,
-        signer: Signer::new(&secrets),
-        redactor: Redactor::of(&url),
-        print: print_of(&url),
-    })
+    let headers = headers(endpoint)?;
+    let redactor = Redactor::of(&url, headers.iter().map(|(_, value)| value.as_bytes()));
+    let signer = Signer::new(&secrets);
+    let form = Form::new(endpoint.name.clone(), endpoint.format, headers, signer);
+    Ok(Opened { courier, form, redactor, print: print_of(&url) })
 }
 
 /// A fingerprint that changes with the URL and cannot be turned back into it.
@@ -92,6 +99,17 @@ pub fn print_of(url: &SecretUrl) -> UrlPrint {
     let mut print = [0; 16];
     hash.finalize_xof().fill(&mut print);
     UrlPrint(print)
+}
+
+/// The operator's own, those in files included.
+fn headers(endpoint: &Endpoint) -> Result<Vec<(HeaderName, HeaderValue)>, OpenError> {
+    let mut headers = endpoint.headers.clone();
+    for (name, path) in &endpoint.header_files {
+        let value = header_value(&read(path)?)
+            .map_err(|why| OpenError::Header { path: path.clone(), why })?;
+        headers.push((name.clone(), value));
+    }
+    Ok(headers)
 }
 
 fn secret(path: &Path) -> Result<SigningSecret, OpenError> {

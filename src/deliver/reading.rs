@@ -11,7 +11,7 @@ use super::{
 use crate::{
     arrival::Refusal,
     clock::WallMs,
-    config::checked::SecretUrl,
+    config::checked::{SecretUrl, Statuses},
     http::{Fault, Reply},
 };
 
@@ -19,6 +19,8 @@ use crate::{
 pub(super) struct Read<'a> {
     /// Knows what may not be shown.
     pub(super) redactor: &'a Redactor,
+    /// What the operator says about statuses.
+    pub(super) statuses: &'a Statuses,
     /// Whether the request was signed, so that a wrong clock makes it unacceptable.
     pub(super) signed: bool,
     /// Wall time of the answer.
@@ -46,11 +48,12 @@ fn of_reply(reply: &Reply, with: &Read<'_>) -> Outcome {
     let retry_after = retry_after::floor(lines, reply.date.as_deref(), with.now);
     let theirs = reply.date.as_deref().and_then(retry_after::unix_seconds);
     let offset = theirs.map(|theirs| theirs.saturating_sub(with.now.unix_seconds()));
-    let class = Class::of_answer(Answer {
+    let answer = Answer {
         status: reply.status,
         retry_after: retry_after.is_some(),
         clock_offset: offset.filter(|_| with.signed),
-    });
+    };
+    let class = Class::of_answer(answer, with.statuses);
     let reason = match class {
         Class::Ok => String::new(),
         Class::Clock => of_clock(offset.unwrap_or_default()),
@@ -92,11 +95,10 @@ mod tests {
 
     fn read(reply: Reply, signed: bool) -> Outcome {
         let url = SecretUrl::parse("https://example.net/hook/T0KENT0KEN").unwrap();
-        let redactor = Redactor::of(&url);
-        outcome(
-            &Ok(reply),
-            &Read { redactor: &redactor, signed, now: NOW, took: Duration::from_millis(5) },
-        )
+        let redactor = Redactor::of(&url, []);
+        let (statuses, took) = (Statuses::default(), Duration::from_millis(5));
+        let with = Read { redactor: &redactor, statuses: &statuses, signed, now: NOW, took };
+        outcome(&Ok(reply), &with)
     }
 
     #[test]

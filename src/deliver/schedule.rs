@@ -76,7 +76,8 @@ impl Schedule {
     /// What becomes of an event after a charged attempt that did not deliver it.
     pub fn next(&self, charged: Charged, dice: Dice) -> Next {
         let rejected = charged.class == Class::Reject;
-        let refused_for_good = rejected && charged.rejections as usize > REJECT_DELAYS.len();
+        let refused_for_good = charged.class == Class::Permanent
+            || rejected && charged.rejections as usize > REJECT_DELAYS.len();
         if charged.attempts >= self.attempts_max || refused_for_good {
             return Next::Dead;
         }
@@ -120,7 +121,12 @@ fn delay_min(class: Class) -> Duration {
     match class {
         Class::Slow | Class::Clock => SLOW_DELAY_MIN,
         Class::Config | Class::Proxy => CONFIG_DELAY_MIN,
-        Class::Ok | Class::Retry | Class::Reject | Class::Gone | Class::Local => Duration::ZERO,
+        Class::Ok
+        | Class::Retry
+        | Class::Reject
+        | Class::Permanent
+        | Class::Gone
+        | Class::Local => Duration::ZERO,
     }
 }
 
@@ -170,6 +176,11 @@ mod tests {
         assert_eq!(next(1), Next::Again(Duration::from_mins(5)));
         assert_eq!(next(2), Next::Again(Duration::from_hours(1)));
         assert_eq!(next(3), Next::Dead);
+    }
+
+    #[test]
+    fn a_permanent_refusal_is_the_end_at_once() {
+        assert_eq!(defaults().next(charged(Class::Permanent, 1), MID), Next::Dead);
     }
 
     #[test]

@@ -1,54 +1,85 @@
-//! Standard Webhooks signatures, version `v1`. Pure.
+//! Standard Webhooks signatures, versions `v1` (HMAC-SHA256) and `v1a` (ed25519). Pure.
 
-use std::fmt::Write;
+use std::{fmt::Write, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
+use ring::signature::Ed25519KeyPair;
 use sha2::Sha256;
 
-use crate::secret::SigningSecret;
+use crate::secret::{KeyBytes, SigningSecret};
 
 /// Signs with every secret of an endpoint, so that a receiver can change over from one to the next.
 #[derive(Clone)]
-pub struct Signer {
-    // Keyed once: the key schedule is half the work of signing a small body.
-    keyed: Vec<Hmac<Sha256>>,
+pub struct Signer(Arc<[Keyed]>);
+
+/// Keyed once: the key schedule is half the work of signing a small body.
+enum Keyed {
+    Hmac(Hmac<Sha256>),
+    Ed25519(Ed25519KeyPair),
 }
 
 impl Signer {
-    /// `secrets` newest first; may be empty.
+    /// `secrets` newest first; may be empty, and of both kinds.
     pub fn new(secrets: &[SigningSecret]) -> Self {
-        let keyed = secrets.iter().filter_map(|s| Hmac::new_from_slice(s.key()).ok()).collect();
-        Self { keyed }
+        Self(secrets.iter().filter_map(Keyed::new).collect())
     }
 
     /// Whether there is nothing to sign with.
     pub fn is_empty(&self) -> bool {
-        self.keyed.is_empty()
+        self.0.is_empty()
     }
 
-    /// The value of `webhook-signature`: one `v1,...` for each secret, separated by spaces.
+    /// The value of `webhook-signature`: `v1,...` or `v1a,...` for each secret, separated by spaces.
     ///
-    /// HMAC-SHA256 over id, `.`, timestamp, `.`, body: bytes, so the body need not be text.
+    /// Signed are id, `.`, timestamp, `.`, body: bytes, so the body need not be text.
     pub fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
         let mut head = String::with_capacity(id.len() + 24);
         // Writing to a String cannot fail.
         write!(head, "{id}.{timestamp}.").unwrap_or_default();
-        let mut value = String::with_capacity(self.keyed.len() * 48);
-        for keyed in &self.keyed {
-            let mut mac = keyed.clone();
-            mac.update(head.as_bytes());
-            mac.update(body);
-            value.push_str(if value.is_empty() { "v1," } else { " v1," });
-            STANDARD.encode_string(mac.finalize().into_bytes(), &mut value);
+        let mut value = String::with_capacity(self.0.len() * 93);
+        for keyed in self.0.iter() {
+            if !value.is_empty() {
+                value.push(' ');
+            }
+            keyed.sign(head.as_bytes(), body, &mut value);
         }
         value
     }
 }
 
+impl Keyed {
+    /// Both kinds take any key that was parsed.
+    fn new(secret: &SigningSecret) -> Option<Self> {
+        match secret.expose() {
+            KeyBytes::Symmetric(key) => Hmac::new_from_slice(key).ok().map(Self::Hmac),
+            KeyBytes::Ed25519Seed(seed) => {
+                Ed25519KeyPair::from_seed_unchecked(seed).ok().map(Self::Ed25519)
+            }
+        }
+    }
+
+    fn sign(&self, head: &[u8], body: &[u8], value: &mut String) {
+        match self {
+            Self::Hmac(keyed) => {
+                let mut mac = keyed.clone();
+                mac.update(head);
+                mac.update(body);
+                value.push_str("v1,");
+                STANDARD.encode_string(mac.finalize().into_bytes(), value);
+            }
+            Self::Ed25519(pair) => {
+                // Two passes over the message (RFC 8032 5.1.6), so it has to be in one piece.
+                value.push_str("v1a,");
+                STANDARD.encode_string(pair.sign(&[head, body].concat()), value);
+            }
+        }
+    }
+}
+
 impl std::fmt::Debug for Signer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Signer({} secrets)", self.keyed.len())
+        write!(f, "Signer({} secrets)", self.0.len())
     }
 }
 
@@ -58,6 +89,7 @@ mod tests {
 
     const SECRET_A: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
     const SECRET_B: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    const KEY_C: &str = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==";
     const ID_B: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
     const TIME_B: i64 = 1_614_265_330;
     const BODY_B: &[u8] = br#"{"test": 2432232314}"#;
@@ -79,6 +111,24 @@ mod tests {
             signer(&[SECRET_B]).sign(ID_B, TIME_B, BODY_B),
             "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
         );
+    }
+
+    /// From the tests of Svix's server. (The example in the specification has this signature beside
+    /// another message.)
+    #[test]
+    fn a_published_vector_of_ed25519() {
+        assert_eq!(
+            signer(&[KEY_C]).sign(ID_B, TIME_B, BODY_B),
+            "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg=="
+        );
+    }
+
+    #[test]
+    fn both_kinds_sign_in_the_order_given() {
+        let both = signer(&[KEY_C, SECRET_A]).sign(ID_B, TIME_B, BODY_B);
+        let (first, second) = both.split_once(' ').unwrap();
+        assert_eq!(first, signer(&[KEY_C]).sign(ID_B, TIME_B, BODY_B));
+        assert_eq!(second, "v1,78nXHjpFP0tVJQW5D0SBwmVyyW87BV/rL6MgfM/Bw44=");
     }
 
     #[test]
@@ -105,6 +155,10 @@ mod tests {
         let table = [
             (SECRET_B, "v1,L7NLHFZ/TGPSDqWUI/VQfxrZ1bocENX6oLJWIOzw/gQ="),
             (SECRET_A, "v1,jX14PjYP/T1XZjM+1FPqAOM5wkpoGo0KYfQLLqKy244="),
+            (
+                KEY_C,
+                "v1a,gsSCUEwmaWG0Cv+kDC7w4R2iDRJadzAHEGw4bHXiY+CR+9LQ2Zi/NrA7sG/YWcNrBWLOnx5TcUdJLxL9iu60BQ==",
+            ),
         ];
         for (secret, want) in table {
             assert_eq!(signer(&[secret]).sign(id, 1_772_366_400, body), want);
@@ -125,6 +179,6 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_printed() {
-        assert_eq!(format!("{:?}", signer(&[SECRET_A])), "Signer(1 secrets)");
+        assert_eq!(format!("{:?}", signer(&[SECRET_A, KEY_C])), "Signer(2 secrets)");
     }
 }

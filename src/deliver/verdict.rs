@@ -3,7 +3,7 @@
 //! One enum, matched exhaustively, so that a new outcome cannot fall through unnoticed. Almost nothing
 //! is given up at the first refusal: receivers answer 4xx during a bad deploy, too.
 
-use crate::http::Fault;
+use crate::{config::checked::Statuses, http::Fault};
 
 /// How one attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Class {
     Proxy,
     /// This event is refused; others may pass.
     Reject,
+    /// As `Reject`, and the operator says that no repetition will help.
+    Permanent,
     /// The receiver wants nothing more, ever.
     Gone,
     /// Refused while our clock is far from the receiver's: its signature check cannot pass. Not charged.
@@ -44,10 +46,17 @@ const CLOCK_OFFSET_MAX_S: u64 = 240;
 
 impl Class {
     /// The class of an answer. Any status is possible, also those that no RFC knows.
-    pub fn of_answer(answer: Answer) -> Self {
+    ///
+    /// What the operator says about a status stands above the table; only what a wrong clock may have caused
+    /// is no reason to give an event up.
+    pub fn of_answer(answer: Answer, overrides: &Statuses) -> Self {
+        let said = |list: &[u16]| list.contains(&answer.status);
         let skewed = answer.clock_offset.is_some_and(|s| s.unsigned_abs() > CLOCK_OFFSET_MAX_S);
         match answer.status {
+            _ if said(&overrides.success) => Self::Ok,
             400 | 401 | 403 if skewed => Self::Clock,
+            _ if said(&overrides.retry) => Self::Retry,
+            _ if said(&overrides.permanent) => Self::Permanent,
             502..=504 if answer.retry_after => Self::Slow,
             status => Self::of_status(status),
         }
@@ -98,7 +107,9 @@ impl Class {
     /// Whether such an attempt counts against the event.
     pub fn is_charged(self) -> bool {
         match self {
-            Self::Ok | Self::Retry | Self::Slow | Self::Config | Self::Reject => true,
+            Self::Ok | Self::Retry | Self::Slow | Self::Config | Self::Reject | Self::Permanent => {
+                true
+            }
             Self::Proxy | Self::Gone | Self::Clock | Self::Local => false,
         }
     }
@@ -110,7 +121,7 @@ impl Class {
             Self::Retry => "retry",
             Self::Slow => "slow",
             Self::Config | Self::Proxy => "config",
-            Self::Reject => "reject",
+            Self::Reject | Self::Permanent => "reject",
             Self::Gone => "gone",
             Self::Clock | Self::Local => "local",
         }
@@ -121,6 +132,10 @@ impl Class {
 mod tests {
     use super::*;
     use crate::http::TlsFault;
+
+    fn table(answer: Answer) -> Class {
+        Class::of_answer(answer, &Statuses::default())
+    }
 
     /// The whole table once more, written as the list of numbers that a person would write.
     fn listed(status: u16) -> &'static str {
@@ -144,7 +159,7 @@ mod tests {
     #[test]
     fn every_status_has_its_class() {
         for status in 100..=999 {
-            let class = Class::of_answer(Answer { status, ..Answer::default() });
+            let class = table(Answer { status, ..Answer::default() });
             assert_eq!(class.name(), listed(status), "{status}");
             assert_eq!(class.is_charged(), !matches!(status, 407 | 410), "{status}");
         }
@@ -153,7 +168,7 @@ mod tests {
     #[test]
     fn every_status_with_retry_after_is_the_same_but_for_restarting_gateways() {
         for status in 100..=999 {
-            let class = Class::of_answer(Answer { status, retry_after: true, clock_offset: None });
+            let class = table(Answer { status, retry_after: true, clock_offset: None });
             let want = if matches!(status, 502..=504) { "slow" } else { listed(status) };
             assert_eq!(class.name(), want, "{status}");
         }
@@ -166,7 +181,7 @@ mod tests {
                 [(-241, true), (-240, false), (0, false), (240, false), (241, true)]
             {
                 let answer = Answer { status, retry_after: false, clock_offset: Some(offset) };
-                let is_clock = Class::of_answer(answer) == Class::Clock;
+                let is_clock = table(answer) == Class::Clock;
                 assert_eq!(
                     is_clock,
                     skewed && matches!(status, 400 | 401 | 403),
@@ -175,7 +190,33 @@ mod tests {
             }
         }
         let extreme = Answer { status: 401, retry_after: false, clock_offset: Some(i64::MIN) };
-        assert_eq!(Class::of_answer(extreme), Class::Clock);
+        assert_eq!(table(extreme), Class::Clock);
+    }
+
+    #[test]
+    fn what_the_operator_says_stands_above_the_table() {
+        for status in 100..=999 {
+            for (overrides, class, charged) in [
+                (Statuses { success: vec![status], ..Statuses::default() }, "ok", true),
+                (Statuses { retry: vec![status], ..Statuses::default() }, "retry", true),
+                (Statuses { permanent: vec![status], ..Statuses::default() }, "reject", true),
+                (Statuses { success: vec![1000], ..Statuses::default() }, listed(status), {
+                    !matches!(status, 407 | 410)
+                }),
+            ] {
+                let found = Class::of_answer(Answer { status, ..Answer::default() }, &overrides);
+                assert_eq!((found.name(), found.is_charged()), (class, charged), "{status}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_event_is_given_up_for_a_wrong_clock() {
+        let answer = Answer { status: 401, retry_after: false, clock_offset: Some(3600) };
+        let permanent = Statuses { permanent: vec![401], ..Statuses::default() };
+        assert_eq!(Class::of_answer(answer, &permanent), Class::Clock);
+        let success = Statuses { success: vec![401], ..Statuses::default() };
+        assert_eq!(Class::of_answer(answer, &success), Class::Ok);
     }
 
     #[test]

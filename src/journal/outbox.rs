@@ -87,7 +87,10 @@ impl Deliveries<'_> {
     }
 
     fn fetch(&self, endpoint: i64, seq: i64) -> Result<Due, StoreError> {
-        let sql = "SELECT d.attempts, e.id, e.watch, e.path, e.body
+        // An attempt that came early was free, and is logged all the same: never more than were charged.
+        let sql = "SELECT d.attempts, e.id, e.watch, e.path, e.body,
+                   CASE d.attempts WHEN 0 THEN 0 ELSE min(d.attempts, (SELECT count(*) FROM attempt a
+                     WHERE a.seq = d.seq AND a.endpoint = d.endpoint AND a.class = 'reject')) END
                    FROM delivery d JOIN event e ON e.seq = d.seq WHERE d.seq = ?1 AND d.endpoint = ?2";
         let mut row = self.db.prepare_cached(sql)?;
         let mut rows = row.query(params![seq, endpoint])?;
@@ -102,6 +105,7 @@ impl Deliveries<'_> {
             watch: self.tables.watch_name(row.get(2)?)?,
             path: RelPath::from_bytes(bytes(3)?),
             body: bytes(4)?.into(),
+            rejections: row.get(5)?,
         })
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Crossing;
 use crate::config::{
-    file::{Endpoint, Format, Settings},
+    file::{Endpoint, Settings},
     problem::Wrong,
 };
 
@@ -34,20 +34,13 @@ impl Crossing<'_> {
     }
 }
 
-fn of_endpoint(typed: &Endpoint) -> [(&'static str, bool); 12] {
+fn of_endpoint(typed: &Endpoint) -> [(&'static str, bool); 5] {
     [
-        ("format", typed.format != Format::Json),
-        ("headers", !typed.headers.is_empty()),
-        ("header_files", !typed.header_files.is_empty()),
-        ("rate_limit", typed.rate_limit != "none"),
         ("client_cert_file", typed.client_cert_file != "none"),
         ("client_key_file", typed.client_key_file != "none"),
         ("proxy", typed.proxy != "none"),
         ("deny_private", typed.deny_private),
         ("allow", !typed.allow.is_empty()),
-        ("success_statuses", !typed.success_statuses.is_empty()),
-        ("retry_statuses", !typed.retry_statuses.is_empty()),
-        ("permanent_statuses", !typed.permanent_statuses.is_empty()),
     ]
 }
 

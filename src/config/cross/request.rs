@@ -33,6 +33,7 @@ impl Crossing<'_> {
                 Err(bad) => self.object(&key, Wrong::Header(bad)),
             }
         }
+        headers.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
         self.header_once(name, "headers", headers.iter().map(|(header, _)| header), typed.len());
         headers
     }
@@ -55,6 +56,7 @@ impl Crossing<'_> {
                 self.object_to_both(&key, &other, Wrong::TwoHeaders);
             }
         }
+        files.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
         let names = files.iter().map(|(header, _)| header);
         self.header_once(name, "header_files", names, typed.header_files.len());
         files

@@ -165,8 +165,16 @@ concurrency = 1
 retry_delays = ["10ms"]
 attempts = 1
 ca_file = "ca.pem"
+format = "cloudevents-binary"
+header_files = { X-Key = "key", authorization = "/auth" }
+rate_limit = "50/m"
+success_statuses = [302, 304]
+retry_statuses = [404]
+permanent_statuses = [409]
 [endpoint.b]
 url_file = "u"
+format = "cloudevents"
+rate_limit = "1/d"
 [state]
 dir = "/var/lib/w"
 outbox_max_events = 1
@@ -206,6 +214,17 @@ fn bare_flags_are_printed_as_a_file_that_means_the_same() {
     let printed = good(&sources).to_toml();
     let (_dir, again) = file(&printed);
     assert_eq!(good(&again).to_toml(), printed);
+}
+
+#[test]
+fn print_config_names_headers_and_hides_their_values() {
+    let line = "headers = { X-Api-Key = \"canary\", authorization = \"Bearer canary\" }\n";
+    let (_dir, sources) = file(&format!("{GOOD}{line}"));
+    let printed = good(&sources).to_toml();
+    assert!(printed.contains("x-api-key") && !printed.contains("canary"), "{printed}");
+    let (_dir, again) = file(&printed);
+    assert_eq!(endpoint(&good(&again), "crm").headers.len(), 2);
+    assert!(!format!("{:?}", good(&sources).config).contains("canary"));
 }
 
 #[test]

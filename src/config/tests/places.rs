@@ -124,7 +124,7 @@ fn check_looks_at_what_is_named_and_load_does_not() {
     let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
     write("url", "ftp://canary/canary\n");
     write("good", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
-    write("ed", "whsk_canary");
+    write("ed", "whsk_canary-canary");
     write("ca", "nothing");
     sources.env = env(&[("STATE_DIRECTORY", "/etc/passwd/x")]);
     let loaded = good(&sources);
@@ -134,7 +134,7 @@ fn check_looks_at_what_is_named_and_load_does_not() {
     for expected in [
         "`watch.scans.path`: `/etc/passwd` is not a directory",
         "/url` holds no usable URL: the scheme must be",
-        "/ed` holds no usable secret: ed25519 keys",
+        "/ed` holds no usable secret: what follows the prefix is not",
         "/gone`",
         "/ca` holds no certificate",
         "`state.dir`: `/etc/passwd",

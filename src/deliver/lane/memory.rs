@@ -4,7 +4,7 @@
 //! own sake (three refusals are the end, while twenty failures are allowed), and when its next attempt
 //! was scheduled. An endpoint that comes back makes everything due at once; an attempt that comes early
 //! by that and fails again is free, or an endpoint that comes and goes would use up in a minute the
-//! attempts that are meant to last for days. A restart forgets both, which costs a few attempts.
+//! attempts that are meant to last for days. A restart forgets when; how often is in the journal's log.
 
 use std::{
     collections::HashMap,
@@ -35,14 +35,9 @@ impl Memory {
         (left > EARLY_MIN).then_some(left)
     }
 
-    /// How often the event was refused so far. One that is not remembered although it has been tried
-    /// counts all its attempts when the memory is full: in doubt it ends earlier, as a dead letter.
-    pub(super) fn rejections(&self, seq: i64, attempts: u32) -> u32 {
-        match self.0.get(&seq) {
-            Some(waiting) => waiting.rejections,
-            None if self.0.len() >= EVENTS_MAX => attempts,
-            None => 0,
-        }
+    /// How often the event was refused so far; for one that is not remembered, what the journal told.
+    pub(super) fn rejections(&self, seq: i64, told: u32) -> u32 {
+        self.0.get(&seq).map_or(told, |waiting| waiting.rejections)
     }
 
     /// The event waits until `due_at`.
@@ -74,7 +69,7 @@ mod tests {
             memory.waits(seq, 1, t, t);
         }
         assert_eq!(memory.0.len(), EVENTS_MAX);
-        assert_eq!(memory.rejections(9_999, 2), 2, "not remembered: all attempts count");
+        assert_eq!(memory.rejections(9_999, 2), 2, "not remembered: as the journal says");
         memory.waits(9_999, 1, t, t + OVERDUE_MAX);
         assert_eq!((memory.0.len(), memory.rejections(9_999, 2)), (1, 1));
     }

@@ -17,6 +17,7 @@
 //! The attempt that opens the breaker is still charged, for it was made while the breaker was closed.
 //! So a single event at a dead endpoint dies after its attempts, while a backlog waits for the endpoint.
 
+mod figures;
 mod memory;
 mod outcome;
 
@@ -33,7 +34,10 @@ use super::{
     schedule::{Charged, Dice, Next, SLOW_DELAY_MIN, Schedule, spread},
     verdict::Class,
 };
-use crate::arrival::{Conclusion, Due};
+use crate::{
+    arrival::{Conclusion, Due},
+    config::units::Rate,
+};
 
 /// Events loaded ahead, at least: enough that the journal is asked once for many.
 const WINDOW_MIN: usize = 256;
@@ -75,7 +79,7 @@ pub struct Lane {
 
 impl Lane {
     /// Holds nothing, breaker closed.
-    pub fn new(concurrency: usize, schedule: Schedule, now: Instant) -> Self {
+    pub fn new(concurrency: usize, rate: Option<Rate>, schedule: Schedule, now: Instant) -> Self {
         Self {
             concurrency: concurrency.max(1),
             schedule,
@@ -83,17 +87,10 @@ impl Lane {
             running: Vec::new(),
             concluding: Vec::new(),
             breaker: Breaker::new(now),
-            pace: Pace::new(now),
+            pace: Pace::new(rate, now),
             memory: Memory::default(),
             parked: false,
         }
-    }
-
-    /// The events that the journal must not hand out again.
-    pub fn held(&self) -> Vec<i64> {
-        let queued = self.queue.iter().map(|due| due.seq);
-        let running = self.running.iter().filter(|r| r.due.is_some()).map(|r| r.seq);
-        queued.chain(running).chain(self.concluding.iter().copied()).collect()
     }
 
     /// How many more events to load; 0 while the queue is more than half full.
@@ -122,17 +119,23 @@ impl Lane {
             || self.running.iter().filter_map(|r| r.due.as_ref()).any(same)
     }
 
+    /// Whether [`Lane::start`] would start one.
+    pub fn is_ready(&self, now: Instant) -> bool {
+        !self.parked
+            && !self.queue.is_empty()
+            && self.running.len() < self.pace.limit(now, self.concurrency)
+            && self.running.len() + self.concluding.len() < CONCLUDING_MAX.max(self.concurrency)
+            && self.breaker.admits(now)
+    }
+
     /// The next event to send at `now`, if one may be sent.
     pub fn start(&mut self, now: Instant) -> Option<Due> {
-        if self.parked
-            || self.running.len() >= self.pace.limit(now, self.concurrency)
-            || self.running.len() + self.concluding.len() >= CONCLUDING_MAX.max(self.concurrency)
-            || !self.breaker.admits(now)
-        {
+        if !self.is_ready(now) {
             return None;
         }
         let due = self.queue.pop_front()?;
         let probe = self.breaker.started();
+        self.pace.started(now);
         self.running.push(Running { seq: due.seq, due: Some(due.clone()), probe });
         Some(due)
     }
@@ -142,9 +145,11 @@ impl Lane {
         if self.parked || self.queue.is_empty() {
             return None;
         }
-        let pace = self.pace.next_change(now, self.concurrency);
-        let probe = self.breaker.next_probe().filter(|at| *at > now);
-        [pace, probe].into_iter().flatten().min()
+        if self.breaker.is_open() {
+            let at = self.breaker.next_probe()?.max(self.pace.earliest(now));
+            return (at > now).then_some(at);
+        }
+        self.pace.next_change(now, self.concurrency)
     }
 
     /// The verdict on a running event is in. `None` when it is not running, which is a bug elsewhere.
@@ -167,7 +172,7 @@ impl Lane {
                 ended.change = self.alive(now);
                 self.memory.forget(seq);
             }
-            Class::Reject => {
+            Class::Reject | Class::Permanent => {
                 ended.change = self.alive(now);
                 ended.conclusion = Some(self.charge(&due, outcome, when));
             }
@@ -189,7 +194,7 @@ impl Lane {
     }
 
     fn alive(&mut self, now: Instant) -> Option<Change> {
-        self.pace.sent();
+        self.pace.sent(false, now, self.concurrency);
         let closed = self.breaker.alive(now)?;
         // A probe of this outage that is still under way must not pass for one of the next.
         self.running.iter_mut().for_each(|running| running.probe = false);
@@ -211,8 +216,9 @@ impl Lane {
     }
 
     fn endpoint_failed(&mut self, ended: &mut Ended, outcome: &Outcome, probe: bool, when: When) {
-        self.pace.sent();
         let was_open = self.breaker.is_open();
+        let overtaxed = !was_open && matches!(outcome.class, Class::Retry | Class::Slow);
+        self.pace.sent(overtaxed, when.now, self.concurrency);
         // An early attempt that fails where others have just passed says little about the endpoint.
         let early = self.memory.early(ended.due.seq, when.now).is_some();
         let at_once = matches!(outcome.class, Class::Config | Class::Proxy) && !early;
@@ -225,14 +231,15 @@ impl Lane {
     /// What a failure while the breaker is closed does to the event.
     fn charge(&mut self, due: &Due, outcome: &Outcome, when: When) -> Conclusion {
         let refusal = outcome.refusal.clone();
-        if let Some(left) = self.memory.early(due.seq, when.now) {
+        let early = self.memory.early(due.seq, when.now);
+        if let Some(left) = early.filter(|_| outcome.class != Class::Permanent) {
             let delay = left.max(when.floor.unwrap_or_default());
             return Conclusion::Retry { attempts: due.attempts, delay, refusal };
         }
         let charged = outcome.class.is_charged();
         let attempts = due.attempts.saturating_add(u32::from(charged));
         let rejected = u32::from(outcome.class == Class::Reject);
-        let rejections = self.memory.rejections(due.seq, due.attempts).saturating_add(rejected);
+        let rejections = self.memory.rejections(due.seq, due.rejections).saturating_add(rejected);
         let next = if charged {
             let class = outcome.class;
             self.schedule
@@ -285,6 +292,11 @@ impl Lane {
         }
     }
 
+    /// A request was repeated at once: the receiver has seen two.
+    pub fn resent(&mut self, now: Instant) {
+        self.pace.started(now);
+    }
+
     /// The request is over, its body included.
     pub fn slot_free(&mut self, seq: i64) {
         self.running.retain(|r| r.seq != seq || r.due.is_some());
@@ -304,41 +316,6 @@ impl Lane {
     pub fn resume(&mut self, now: Instant) {
         self.parked = false;
         self.pace.restart(now);
-    }
-
-    /// Whether the receiver wants nothing more.
-    pub fn is_parked(&self) -> bool {
-        self.parked
-    }
-
-    /// Whether the endpoint counts as down.
-    pub fn is_failing(&self) -> bool {
-        self.breaker.is_open()
-    }
-
-    /// Until when nothing may start, if that is so.
-    pub fn paused_until(&self, now: Instant) -> Option<Instant> {
-        self.pace.paused(now)
-    }
-
-    /// When an endpoint that counts as down is asked again; `None` while it is being asked.
-    pub fn next_probe(&self) -> Option<Instant> {
-        self.breaker.next_probe()
-    }
-
-    /// Requests under way.
-    pub fn in_flight(&self) -> usize {
-        self.running.len()
-    }
-
-    /// Events loaded and not started.
-    pub fn queued(&self) -> usize {
-        self.queue.len()
-    }
-
-    /// Ends that are not yet on stable storage.
-    pub fn concluding(&self) -> usize {
-        self.concluding.len()
     }
 }
 

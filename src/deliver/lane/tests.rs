@@ -19,6 +19,7 @@ fn due(seq: i64) -> Due {
         path: RelPath::from_bytes(format!("f{seq}").as_bytes()),
         body: Arc::from(b"{}".as_slice()),
         attempts: 0,
+        rejections: 0,
     }
 }
 
@@ -33,7 +34,7 @@ fn asking(class: Class, retry_after: u64) -> Outcome {
 }
 
 fn lane(concurrency: usize, now: Instant) -> Lane {
-    Lane::new(concurrency, Schedule::new(&[secs(5), secs(30)], 20), now)
+    Lane::new(concurrency, None, Schedule::new(&[secs(5), secs(30)], 20), now)
 }
 
 /// As the stage does it: verdict in, slot free, stored.
@@ -195,6 +196,51 @@ fn three_rejections_are_the_end_whatever_failed_before() {
 }
 
 #[test]
+fn refusals_before_a_restart_count() {
+    let t = crate::clock::mono();
+    for (rejections, dead) in [(0, false), (1, false), (2, true)] {
+        let mut lane = lane(1, t);
+        lane.load(vec![Due { attempts: 5, rejections, ..due(1) }]);
+        lane.start(t);
+        let ended = end(&mut lane, 1, &outcome(Class::Reject), t);
+        assert_eq!(matches!(ended.conclusion, Some(Conclusion::Dead { .. })), dead, "{rejections}");
+    }
+}
+
+#[test]
+fn a_permanent_refusal_is_the_end_and_shows_that_the_endpoint_is_alive() {
+    let t = crate::clock::mono();
+    let mut lane = lane(1, t);
+    lane.load(vec![due(1), due(2)]);
+    lane.start(t);
+    end(&mut lane, 1, &outcome(Class::Config), t);
+    assert!(lane.is_failing());
+    let now = t + secs(1);
+    lane.start(now);
+    let ended = end(&mut lane, 2, &outcome(Class::Permanent), now);
+    assert!(matches!(ended.conclusion, Some(Conclusion::Dead { attempts: 1, .. })), "{ended:?}");
+    assert!(!lane.is_failing());
+    // Also before its scheduled time: no later attempt would end otherwise.
+    lane.load(vec![Due { attempts: 1, ..due(1) }]);
+    lane.start(now);
+    let ended = end(&mut lane, 1, &outcome(Class::Permanent), now);
+    assert!(matches!(ended.conclusion, Some(Conclusion::Dead { attempts: 2, .. })), "{ended:?}");
+}
+
+#[test]
+fn a_resend_counts_against_the_rate_limit() {
+    let t = crate::clock::mono();
+    let rate = Rate { count: 1, per: secs(1) };
+    let mut lane = Lane::new(4, Some(rate), Schedule::new(&[secs(5)], 20), t);
+    lane.load((1..=3).map(due).collect());
+    assert_eq!(start_all(&mut lane, t), [1]);
+    lane.resent(t);
+    assert!(start_all(&mut lane, t + secs(1)).is_empty());
+    assert_eq!(lane.wake_at(t + secs(1)), Some(t + secs(2)));
+    assert_eq!(start_all(&mut lane, t + secs(2)), [2]);
+}
+
+#[test]
 fn an_attempt_before_its_time_is_free_and_keeps_its_time() {
     for class in [Class::Retry, Class::Config, Class::Reject] {
         let t = crate::clock::mono();
@@ -308,7 +354,10 @@ fn run_model(concurrency: usize, answers: &[Class], events: i64) -> Result<(), T
         let index = journal.iter().position(|(_, due)| due.seq == seq).unwrap();
         match result.conclusion {
             Some(Conclusion::Retry { attempts, delay, .. }) => {
-                prop_assert!(!was_open || class == Class::Reject, "charged while open");
+                prop_assert!(
+                    !was_open || matches!(class, Class::Reject | Class::Permanent),
+                    "charged while open"
+                );
                 journal[index].0 = now + delay;
                 journal[index].1.attempts = attempts;
             }
@@ -339,7 +388,7 @@ proptest! {
         events in 1i64..40,
         answers in prop::collection::vec(prop::sample::select(vec![
             Class::Ok, Class::Retry, Class::Slow, Class::Config, Class::Proxy, Class::Reject,
-            Class::Gone, Class::Clock, Class::Local,
+            Class::Permanent, Class::Gone, Class::Clock, Class::Local,
         ]), 0..120),
     ) {
         run_model(concurrency, &answers, events)?;

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::super::*;
+use super::super::{request::Form, signature::Signer, *};
 use crate::{
     arrival::{Conclusion, Due, DueBatch, EventId, Name, RelPath, Unavailable, UrlPrint},
     config::checked::{Format, SecretUrl, Statuses, UrlSource},
@@ -49,6 +49,7 @@ impl Fake {
             path: RelPath::from_bytes(format!("f{seq}").as_bytes()),
             body: Arc::from(b"{}".as_slice()),
             attempts: 0,
+            rejections: 0,
         };
         self.lock().rows.push((clock::mono(), due));
         self.1.notify_waiters();
@@ -151,6 +152,8 @@ pub(super) struct Sent {
     pub(super) at: Instant,
     pub(super) id: String,
     pub(super) attempt: u32,
+    /// This one included.
+    pub(super) in_flight: usize,
 }
 
 impl Script {
@@ -178,14 +181,15 @@ impl Script {
 impl Courier for Script {
     async fn post(&self, headers: HeaderMap, _: Bytes) -> Result<Reply, Fault> {
         let text = |name: &str| headers[name].to_str().unwrap().to_owned();
-        let sent = Sent {
-            at: clock::mono(),
-            id: text("webhook-id"),
-            attempt: text("watchd-attempt").parse().unwrap(),
-        };
         let (answer, takes) = {
             let mut script = self.0.lock().unwrap();
             script.in_flight += 1;
+            let sent = Sent {
+                at: clock::mono(),
+                id: text("webhook-id"),
+                attempt: text("watchd-attempt").parse().unwrap(),
+                in_flight: script.in_flight,
+            };
             script.in_flight_max = script.in_flight_max.max(script.in_flight);
             script.sent.push(sent.clone());
             ((script.rule)(&sent), script.takes)
@@ -229,6 +233,11 @@ pub(super) fn endpoint() -> Endpoint {
     }
 }
 
+/// Requests in JSON, unsigned.
+pub(super) fn form() -> Form {
+    Form::new(Name::parse("crm").unwrap(), Format::Json, [], Signer::new(&[]))
+}
+
 /// A lane under test.
 pub(super) struct Bench {
     pub(super) outbox: Fake,
@@ -244,7 +253,7 @@ pub(super) struct Bench {
 fn opened(script: &Script, print: u8) -> Opened<Script> {
     Opened {
         courier: script.clone(),
-        signer: signature::Signer::new(&[]),
+        form: form(),
         redactor: excerpt::Redactor::default(),
         print: UrlPrint([print; 16]),
     }
@@ -252,6 +261,10 @@ fn opened(script: &Script, print: u8) -> Opened<Script> {
 
 impl Bench {
     pub(super) fn new(outbox: &Fake, script: &Script) -> Self {
+        Self::of(endpoint(), outbox, script)
+    }
+
+    pub(super) fn of(endpoint: Endpoint, outbox: &Fake, script: &Script) -> Self {
         let (stop, told) = watch::channel(Stop::Run);
         let (reopen, reopened) = watch::channel(0);
         let vitals = Arc::<LaneVitals>::default();
@@ -260,7 +273,7 @@ impl Bench {
         let (reads, courier) = (Arc::new(Mutex::new(VecDeque::new())), script.clone());
         let queue = Arc::clone(&reads);
         let reopening = Reopening::new(
-            &Arc::new(endpoint()),
+            &Arc::new(endpoint.clone()),
             Arc::new(move |_: &Endpoint| match queue.lock().unwrap().pop_front() {
                 Some(print) => Ok(self::opened(&courier, print)),
                 None => {
@@ -271,7 +284,7 @@ impl Bench {
         let (journal, numbers) = (outbox.clone(), Arc::clone(&vitals));
         let lane = tokio::spawn(async move {
             let mut orders = Orders { stop: told, reopen: reopened };
-            deliver(&endpoint(), (opened, reopening), &journal, &numbers, &mut orders).await
+            deliver(&endpoint, (opened, reopening), &journal, &numbers, &mut orders).await
         });
         Self { outbox, script, vitals, stop, lane, reopen, reads }
     }

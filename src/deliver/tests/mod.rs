@@ -2,10 +2,11 @@
 
 mod fakes;
 mod real;
+mod recovery;
 
 use std::{collections::HashMap, sync::atomic::Ordering::Relaxed};
 
-use self::fakes::{Bench, Fake, Script, busy, endpoint, status};
+use self::fakes::{Bench, Fake, Script, busy, endpoint, form, status};
 use super::*;
 use crate::{
     arrival::{EventId, UrlPrint},
@@ -256,7 +257,7 @@ async fn a_lane_waits_for_its_files() {
         }
         Ok(Opened {
             courier: (),
-            signer: signature::Signer::new(&[]),
+            form: form(),
             redactor: excerpt::Redactor::default(),
             print: UrlPrint([0; 16]),
         })

@@ -1,5 +1,7 @@
-//! Between the waiting of `mod.rs` and the deciding of [`Lane`]: starts attempts, reads answers, and
+//! Between the waiting of the stage's `mod.rs` and the deciding of [`Lane`]: starts attempts, reads answers, and
 //! collects what is to be asked of the journal.
+
+mod files;
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -7,17 +9,18 @@ use std::{
 };
 
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::{
     LaneSummary,
     attempt::{Attempted, Courier, Task, attempt},
     clerk::{Answer, Call},
+    doubt::Doubt,
     lane::{Change, Lane, Outcome},
     open::{OpenError, Opened},
     parking::Parking,
     reading::{self, Read},
-    request, retry_after,
+    retry_after,
     schedule::{Dice, Schedule},
     story,
     verdict::Class,
@@ -26,8 +29,8 @@ use crate::{
     arrival::{Conclusion, Due, Name},
     chance,
     clock::{self, WallMs},
-    config::checked::Endpoint,
-    http::{Bytes, Reply},
+    config::checked::{Endpoint, Statuses, UrlSource},
+    http::Reply,
     stop::Stop,
     vitals::{LaneState, LaneVitals},
 };
@@ -40,12 +43,14 @@ const GATHER_MAX: usize = 64;
 
 pub(super) struct Worker<C> {
     endpoint: Name,
+    statuses: Statuses,
     opened: Opened<C>,
     pub(super) vitals: Arc<LaneVitals>,
     pub(super) lane: Lane,
     pub(super) tasks: JoinSet<Task>,
     pub(super) stop: Stop,
     parking: Parking,
+    doubt: Doubt,
     /// The journal may have events that the lane has not seen.
     stale: bool,
     asking: bool,
@@ -67,11 +72,13 @@ impl<C: Courier> Worker<C> {
         let now = clock::mono();
         Self {
             endpoint: endpoint.name.clone(),
+            statuses: endpoint.statuses.clone(),
             vitals,
-            lane: Lane::new(endpoint.concurrency, schedule, now),
+            lane: Lane::new(endpoint.concurrency, endpoint.rate_limit, schedule, now),
             tasks: JoinSet::new(),
             stop: Stop::Run,
             parking: Parking::Asked(opened.print),
+            doubt: Doubt::none(matches!(endpoint.url, UrlSource::File(_)), now),
             opened,
             stale: true,
             asking: false,
@@ -92,23 +99,10 @@ impl<C: Courier> Worker<C> {
         Call::IsParked(print)
     }
 
-    /// The endpoint's files were read again. What cannot be used changes nothing: the receiver may well
-    /// still take what it took before.
-    pub(super) fn reopened(&mut self, read: Result<Opened<C>, OpenError>) {
-        match read {
-            Ok(opened) => {
-                self.opened = opened;
-                // Parked at another URL is not parked.
-                self.stale = true;
-            }
-            Err(why) => warn!(endpoint = %self.endpoint, reason = %why,
-                "cannot read this endpoint's files again: going on with what was read before"),
-        }
-    }
-
     /// Starts what may start and says what to ask of the journal.
     pub(super) fn turn(&mut self, now: Instant) -> impl Iterator<Item = Call> + use<C> {
-        if self.stop == Stop::Run && self.parking == Parking::Open {
+        let may_send = self.parking == Parking::Open && !self.doubt.holds(now);
+        if self.stop == Stop::Run && may_send {
             while let Some(due) = self.lane.start(now) {
                 self.send(&due);
             }
@@ -162,10 +156,9 @@ impl<C: Courier> Worker<C> {
 
     fn send(&mut self, due: &Due) {
         let attempt_no = due.attempts.saturating_add(1);
-        let Opened { signer, courier, .. } = &self.opened;
-        let headers = request::headers(signer, due.event, attempt_no, clock::wall(), &due.body);
-        let body = Bytes::from_owner(due.body.clone());
-        let attempt = attempt(courier.clone(), due.seq, headers, body);
+        let Opened { form, courier, .. } = &self.opened;
+        let request = form.request(due.event, attempt_no, clock::wall(), &due.body);
+        let attempt = attempt(courier.clone(), due.seq, request);
         self.tasks.spawn(async { Task::Attempted(attempt.await) });
     }
 
@@ -207,8 +200,12 @@ impl<C: Courier> Worker<C> {
     }
 
     fn attempted(&mut self, attempted: Attempted, now: Instant) -> Option<Call> {
-        let Attempted { seq, mut result, duration } = attempted;
+        let Attempted { seq, mut result, duration, resent } = attempted;
+        if resent {
+            self.lane.resent(now);
+        }
         let rest = result.as_mut().ok().and_then(|reply| reply.rest.take());
+        self.doubt.note(&result);
         let outcome = self.read(&result, duration);
         // Success leaves nothing to chance, and asks the kernel for none.
         let dice = if outcome.class == Class::Ok { MIDDLE } else { Dice(chance::bits()) };
@@ -235,8 +232,9 @@ impl<C: Courier> Worker<C> {
         if let Ok(reply) = result {
             self.note_clock(reply, now);
         }
-        let signed = !self.opened.signer.is_empty();
-        reading::outcome(result, &Read { redactor: &self.opened.redactor, signed, now, took })
+        let Opened { form, redactor, .. } = &self.opened;
+        let signed = form.is_signed();
+        reading::outcome(result, &Read { redactor, statuses: &self.statuses, signed, now, took })
     }
 
     fn note_clock(&self, reply: &Reply, now: WallMs) {
