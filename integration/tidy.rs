@@ -40,6 +40,8 @@ const PURE: &[&str] = &[
     "restart/age",
     "restart/binary",
     "restart/spell",
+    "notice/desk",
+    "heartbeat/judge",
 ];
 const IMPURE: &[&str] = &[
     "tokio::",

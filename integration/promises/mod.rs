@@ -1,7 +1,9 @@
 //! One promise after the other (P1 to P11, in README.md); the file names carry the number.
 
 mod demo;
+mod heartbeat;
 mod http_rules;
+mod notices;
 mod operator;
 mod p10_no_secret_leaks;
 mod p11_bad_configuration;

@@ -48,6 +48,13 @@ pub struct Due {
     pub rejections: u32,
 }
 
+impl Due {
+    /// Whether this is no file but a notice of the daemon about itself: the path of a file is relative.
+    pub fn is_notice(&self) -> bool {
+        self.path.as_bytes().first() == Some(&b'/')
+    }
+}
+
 /// What [`Outbox::due`] found.
 #[derive(Clone, Debug, Default)]
 pub struct DueBatch {

@@ -68,6 +68,9 @@ fn findings(config: &Config) -> Vec<(KeyPath, Wrong)> {
             found.extend(wrong.map(|w| (key(&["endpoint", name, "ca_file"]), w)));
         }
     }
+    if let Some(UrlSource::File(file)) = config.heartbeat.as_ref().map(|heartbeat| &heartbeat.url) {
+        found.extend(url(file).err().map(|w| (key(&["heartbeat", "url_file"]), w)));
+    }
     found.extend(state_dir(&config.state.dir).err().map(|w| (key(&["state", "dir"]), w)));
     found
 }

@@ -51,6 +51,13 @@ pub(super) fn toml(config: &Config, typed: &Settings) -> String {
     let max_age = config.restart.max_age.map_or_else(|| "none".to_owned(), show_period);
     page.key("max_age", Text(&max_age));
     page.key("on_binary_change", config.restart.on_binary_change);
+    if let Some(heartbeat) = &config.heartbeat {
+        page.table("heartbeat");
+        page.url_source(&heartbeat.url);
+        page.period("interval", heartbeat.interval);
+    }
+    page.table("operations");
+    page.key("endpoint", Text(config.operations.as_ref().map_or("none", Name::as_str)));
     page.table("log");
     page.key("level", Text(&config.log.filter));
     page.key("format", Text(log_format(config.log.format)));
@@ -121,10 +128,7 @@ impl Page {
 
     fn endpoint(&mut self, endpoint: &Endpoint) {
         self.table(&format!("endpoint.{}", endpoint.name));
-        match &endpoint.url {
-            UrlSource::Given(url) => self.url(url),
-            UrlSource::File(file) => self.key("url_file", Text(&file.to_string_lossy())),
-        }
+        self.url_source(&endpoint.url);
         let files: Vec<_> = endpoint.secret_files.iter().map(|f| f.to_string_lossy()).collect();
         self.list("secret_files", &files);
         self.key("format", Text(format(endpoint.format)));
@@ -176,6 +180,13 @@ impl Page {
     fn file(&mut self, key: &str, file: Option<&Path>) {
         let file = file.map(Path::to_string_lossy);
         self.key(key, Text(file.as_deref().unwrap_or("none")));
+    }
+
+    fn url_source(&mut self, source: &UrlSource) {
+        match source {
+            UrlSource::Given(url) => self.url(url),
+            UrlSource::File(file) => self.key("url_file", Text(&file.to_string_lossy())),
+        }
     }
 
     /// Scheme, host and port as they are; path and query may be what authorises us at the receiver.

@@ -9,11 +9,11 @@ use tokio::{
 };
 use tracing::{info, warn};
 
+use super::parts::Links;
 use crate::{
     arrival::Name,
     config::checked,
     deliver::{self, LaneSummary, Orders},
-    journal::Journal,
     stop::{Life, Stop},
     vitals::{Board, LaneVitals},
 };
@@ -48,8 +48,9 @@ impl Lanes {
     }
 
     /// Starts delivering to `endpoint`.
-    pub(super) fn start(&mut self, endpoint: checked::Endpoint, journal: &Journal) {
-        let (name, outbox) = (endpoint.name.clone(), journal.for_lane());
+    pub(super) fn start(&mut self, endpoint: checked::Endpoint, links: &Links) {
+        let (name, outbox) = (endpoint.name.clone(), links.journal.for_lane());
+        let notices = links.notices.clone();
         let (stop, stopping) = latest::channel(Stop::Run);
         let (reopen, reopening) = latest::channel(0);
         let orders = Orders { stop: stopping, reopen: reopening };
@@ -58,7 +59,7 @@ impl Lanes {
         let (own, told) = (name.clone(), Arc::clone(&vitals));
         let task = self.tasks.spawn(async move {
             let _alive = alive;
-            (own, deliver::run_lane(endpoint, outbox, told, orders).await)
+            (own, deliver::run_lane(endpoint, outbox, told, notices, orders).await)
         });
         let lane = Lane { name: name.clone(), vitals, stop, reopen, life, task };
         self.running.insert(name, lane);

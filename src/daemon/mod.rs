@@ -4,6 +4,7 @@ mod caretaker;
 mod drain;
 mod lanes;
 mod line;
+mod notices;
 mod parts;
 mod plan;
 mod pulse;
@@ -19,7 +20,7 @@ use tracing::{error, info, warn};
 use self::{
     caretaker::{Caretaker, Duties, FLUSH_LIMIT, Origin},
     drain::shut_down,
-    parts::{NotApplied, Parts},
+    parts::{Links, NotApplied, Parts},
     pulse::Pulse,
     reload::Reloader,
     signals::{Asked, Signals},
@@ -31,6 +32,7 @@ use crate::{
     front::{self, Listener, Place, Service},
     journal::{self, Closing, Journal, Lock, NotLocked},
     logging::Filter,
+    notice::Notices,
     stall,
     systemd::{self, NotInherited, Notifier},
     vitals::{Board, Phase},
@@ -141,7 +143,11 @@ impl Started {
             Pulse { notifier: notifier.clone(), watchdog, board: Arc::clone(&board), front };
         let duties = Duties { origin, pulse, listener };
         let caretaker = Caretaker::start(duties, &config).map_err(starting("the caretaker"))?;
-        let parts = Parts::start(config, journal, &board).map_err(starting("a watch"))?;
+        let links = Links { journal, notices: Notices::default(), board: Arc::clone(&board) };
+        // Ends with the runtime: what it has not handed over by then is no event.
+        let _carries = tokio::spawn(notices::carry(links.notices.clone(), links.journal.clone()));
+        let parts =
+            Parts::start(config, links).map_err(starting("what the configuration names"))?;
         board.set_phase(Phase::Running);
         Ok(Self { signals, notifier, caretaker, thread, parts })
     }
@@ -161,7 +167,7 @@ async fn serve(
     board.daemon.wait_until(clock::mono() + patience);
     parts.roots.stop_all();
     tokio::select! {
-        () = shut_down(&parts.journal, thread, parts.lanes, patience) => {}
+        () = shut_down(&parts.links.journal, thread, parts.lanes, patience) => {}
         () = drain::tell_progress(&notifier, board, patience) => {}
         // What is not delivered is in the journal.
         () = signals.stop_again() => {
@@ -192,7 +198,7 @@ async fn follow(
 ) -> Result<Ending, Fatal> {
     let Started { signals, notifier, caretaker, parts, .. } = started;
     let mut look = interval(BEAT_CHECK);
-    let mut journal = parts.journal.clone();
+    let mut journal = parts.links.journal.clone();
     loop {
         board.daemon.wait_until(clock::mono() + BEAT_CHECK);
         let asked = tokio::select! {

@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     config::checked::{self, Config},
+    heartbeat::Pulse,
     journal::Journal,
+    notice::Notices,
     vitals::Board,
 };
 
@@ -20,12 +22,21 @@ use crate::{
 /// however long it takes.
 const CONFIGURE_LIMIT: Duration = Duration::from_secs(10);
 
+/// What every part is connected with.
+#[derive(Clone)]
+pub(super) struct Links {
+    pub(super) journal: Journal,
+    pub(super) notices: Notices,
+    pub(super) board: Arc<Board>,
+}
+
 /// What runs, and by which configuration.
 pub(super) struct Parts {
     pub(super) config: Config,
-    pub(super) journal: Journal,
+    pub(super) links: Links,
     pub(super) lanes: Lanes,
     pub(super) roots: Roots,
+    pulse: Pulse,
 }
 
 /// Why a new configuration was not taken over.
@@ -35,7 +46,7 @@ pub(super) enum NotApplied {
     #[error("too many watches hang in their file systems; restart the daemon to apply it")]
     Stuck,
     /// Half of it is: the process has to end.
-    #[error("cannot start a watch: {0}")]
+    #[error("cannot start what it names: {0}")]
     Start(#[from] io::Error),
 }
 
@@ -48,15 +59,18 @@ pub(super) struct Applied {
 
 impl Parts {
     /// Starts everything that `config` names. The journal is told already.
-    pub(super) fn start(config: Config, journal: Journal, board: &Arc<Board>) -> io::Result<Self> {
+    pub(super) fn start(config: Config, links: Links) -> io::Result<Self> {
+        let board = &links.board;
         let (mut lanes, mut roots) = (Lanes::new(board.clone()), Roots::new(board.clone()));
+        let mut pulse = Pulse::new(board);
+        pulse.set(config.heartbeat.clone())?;
         for endpoint in config.endpoints.clone() {
-            lanes.start(endpoint, &journal);
+            lanes.start(endpoint, &links);
         }
         for watch in config.watches.clone() {
-            roots.start(watch, &journal)?;
+            roots.start(watch, &links)?;
         }
-        Ok(Self { config, journal, lanes, roots })
+        Ok(Self { config, links, lanes, roots, pulse })
     }
 
     /// Goes over to `new`. What is the same in both is left alone; what is changed or gone ends first, then
@@ -81,12 +95,13 @@ impl Parts {
             watches: [watches.stop.len(), watches.start.len()],
             endpoints: [endpoints.stop.len(), endpoints.start.len()],
         };
+        self.pulse.set(self.config.heartbeat.clone())?;
         self.begin(watches.start, endpoints.start)?;
         Ok(applied)
     }
 
     async fn tell_journal(&self) {
-        match timeout(CONFIGURE_LIMIT, self.journal.configure(&self.config)).await {
+        match timeout(CONFIGURE_LIMIT, self.links.journal.configure(&self.config)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => {
                 info!("the journal takes the new configuration over as soon as it can be used");
@@ -103,10 +118,10 @@ impl Parts {
         self.lanes.reopen();
         self.roots.rescan();
         for endpoint in endpoints {
-            self.lanes.start(endpoint, &self.journal);
+            self.lanes.start(endpoint, &self.links);
         }
         for watch in watches {
-            self.roots.start(watch, &self.journal)?;
+            self.roots.start(watch, &self.links)?;
         }
         Ok(())
     }

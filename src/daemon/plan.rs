@@ -26,10 +26,12 @@ pub(super) fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
     let changed = [
         ("instance", old.instance != new.instance),
         ("state.dir", old.state.dir != new.state.dir),
+        ("http.listen", old.listen != new.listen),
         ("log.format", old.log.format != new.log.format),
     ];
     new.instance.clone_from(&old.instance);
     new.state.dir.clone_from(&old.state.dir);
+    new.listen.clone_from(&old.listen);
     new.log.format = old.log.format;
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
 }

@@ -10,10 +10,11 @@ use std::{
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::parts::Links;
 use crate::{
     arrival::Name,
     config::checked,
-    journal::{Journal, WatchView},
+    journal::WatchView,
     settle,
     stop::Life,
     vitals::{Board, Lateness, WatchVitals},
@@ -45,8 +46,8 @@ impl Roots {
     }
 
     /// Starts watching `config`; the root itself need not exist.
-    pub(super) fn start(&mut self, config: checked::Watch, journal: &Journal) -> io::Result<()> {
-        self.running.insert(config.name.clone(), Root::start(config, journal, &self.board)?);
+    pub(super) fn start(&mut self, config: checked::Watch, links: &Links) -> io::Result<()> {
+        self.running.insert(config.name.clone(), Root::start(config, links, &self.board)?);
         Ok(())
     }
 
@@ -115,18 +116,20 @@ struct Root {
 
 impl Root {
     /// Starts both, with the bounded channel between them.
-    fn start(config: checked::Watch, journal: &Journal, board: &Board) -> io::Result<Self> {
+    fn start(config: checked::Watch, links: &Links, board: &Board) -> io::Result<Self> {
         let name = config.name.clone();
         let vitals = board.add_watch(&name, &config.path);
-        let view = journal.for_watch(&config, &vitals.settles);
+        let view = links.journal.for_watch(&config, &vitals.settles);
         let (send, reports) = sync_channel(REPORTS_MAX);
         let (alive, life) = Life::begin();
         let recorder = Box::new(view.clone());
+        let (told, notices) = (Arc::clone(&vitals), links.notices.clone());
         let ports =
-            settle::Ports { reports, recorder, vitals: Arc::clone(&vitals), alive: alive.clone() };
+            settle::Ports { reports, recorder, vitals: told, alive: alive.clone(), notices };
         settle::start(config.clone(), ports)?;
         let memory = Box::new(view.with_beat(&vitals.looks));
-        let ports = watch::Ports { reports: send, memory, vitals: Arc::clone(&vitals), alive };
+        let (told, notices) = (Arc::clone(&vitals), links.notices.clone());
+        let ports = watch::Ports { reports: send, memory, vitals: told, alive, notices };
         let watch = watch::start(config, ports)?;
         Ok(Self { name, watch, view, life, vitals, hangs: false })
     }

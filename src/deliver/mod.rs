@@ -44,6 +44,7 @@ use crate::{
     arrival::Outbox,
     clock,
     config::checked::Endpoint,
+    notice::Notices,
     stall,
     stop::Stop,
     vitals::{LaneState, LaneVitals, Pause},
@@ -75,13 +76,15 @@ pub async fn run_lane<O: Outbox>(
     endpoint: Endpoint,
     outbox: O,
     vitals: Arc<LaneVitals>,
+    notices: Notices,
     mut orders: Orders,
 ) -> LaneSummary {
     let endpoint = Arc::new(endpoint);
     let summary = match open_lane(&endpoint, &vitals, &mut orders, open).await {
         Some(opened) => {
             let reopening = Reopening::new(&endpoint, Arc::new(open));
-            deliver(&endpoint, (opened, reopening), &outbox, &vitals, &mut orders).await
+            let told = (&vitals, notices);
+            deliver(&endpoint, (opened, reopening), &outbox, told, &mut orders).await
         }
         None => LaneSummary::default(),
     };
@@ -165,11 +168,11 @@ async fn deliver<C: Courier, O: Outbox>(
     endpoint: &Endpoint,
     (opened, mut reopening): (Opened<C>, Reopening<C>),
     outbox: &O,
-    vitals: &Arc<LaneVitals>,
+    (vitals, notices): (&Arc<LaneVitals>, Notices),
     orders: &mut Orders,
 ) -> LaneSummary {
     let name = &endpoint.name;
-    let mut worker = Worker::new(endpoint, opened, Arc::clone(vitals));
+    let mut worker = Worker::new(endpoint, opened, Arc::clone(vitals), notices);
     let mut calls = Crowd::new();
     calls.push(ask(outbox, name, worker.first_call()));
     worker.stop(*orders.stop.borrow_and_update());

@@ -5,7 +5,43 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 use super::lane::{Change, Ended};
-use crate::arrival::{Conclusion, Name, Refusal};
+use crate::{
+    arrival::{Conclusion, Name, Refusal},
+    notice::{About, Kind, Notice, Notices},
+};
+
+/// Tells the operations endpoint what it should know of that: what was given up, and who is down or back.
+pub(super) fn notify(notices: &Notices, endpoint: &Name, ended: &Ended, refusal: &Refusal) {
+    let about = |kind| Notice::new(kind, About::Endpoint(endpoint.clone()));
+    let why = |notice: Notice| {
+        let notice = notice.text("class", refusal.class).text("reason", &refusal.reason);
+        refusal.status.map_or(notice.clone(), |status| notice.number("status", status.into()))
+    };
+    let due = &ended.due;
+    // A notice that is given up makes no notice: they would feed on each other.
+    if let Some(Conclusion::Dead { attempts, .. }) = &ended.conclusion
+        && !due.is_notice()
+    {
+        let dead = about(Kind::EventDead)
+            .text("event", due.event.to_string())
+            .text("watch", due.watch.as_str())
+            .text("path", due.path.to_string());
+        notices.tell(why(dead).number("attempts", (*attempts).into()));
+    }
+    match ended.change {
+        Some(Change::Opened | Change::Parked) => notices.tell(why(about(Kind::EndpointFailing))),
+        Some(Change::Closed(after)) => {
+            notices.tell(about(Kind::EndpointRecovered).number("down_ms", millis(after)));
+        }
+        None => {}
+    }
+}
+
+/// A parked endpoint goes on.
+pub(super) fn resumed(notices: &Notices, endpoint: &Name) {
+    info!(%endpoint, "endpoint resumed");
+    notices.tell(Notice::new(Kind::EndpointRecovered, About::Endpoint(endpoint.clone())));
+}
 
 /// Tells how one attempt ended, and what it changed for the lane.
 pub(super) fn tell(endpoint: &Name, ended: &Ended, refusal: &Refusal, duration: Duration) {
@@ -34,6 +70,12 @@ fn tell_event(endpoint: &Name, ended: &Ended, refusal: &Refusal, duration: Durat
             warn!(
                 %watch, %path, %endpoint, %event, attempt, status, class, reason, retry_in_ms,
                 duration_ms, "not delivered, will be retried"
+            );
+        }
+        Some(Conclusion::Dead { attempts: attempt, .. }) if due.is_notice() => {
+            warn!(
+                %path, %endpoint, %event, attempt, status, class, reason, duration_ms,
+                "a notice about the daemon itself is given up"
             );
         }
         Some(Conclusion::Dead { attempts: attempt, .. }) => {

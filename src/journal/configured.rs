@@ -7,7 +7,8 @@ use rusqlite::{Connection, params};
 use tracing::warn;
 
 use super::{
-    arrivals::PENDING_AFTER_LOSS, attempts, outbox::PARKED, outbox::WAITS, store::StoreError,
+    arrivals::PENDING_AFTER_LOSS, attempts, notices, outbox::PARKED, outbox::WAITS,
+    store::StoreError,
 };
 use crate::{arrival::Name, clock::WallMs, config::checked::Config, vitals::Run};
 
@@ -18,6 +19,8 @@ pub(crate) struct Configured {
     pub(crate) dir: PathBuf,
     pub(crate) watches: Vec<Name>,
     pub(crate) endpoints: Vec<Name>,
+    /// Who gets notices.
+    pub(crate) operations: Option<Name>,
     /// Room for each endpoint.
     pub(crate) room: Room,
     /// Dead letters kept, over all endpoints.
@@ -36,7 +39,10 @@ pub(crate) struct Room {
 
 impl Configured {
     pub(crate) fn of(config: &Config) -> Self {
-        let shares = u64::try_from(config.endpoints.len()).unwrap_or(u64::MAX).max(1);
+        // Those that no watch names take no share: an operations endpoint has its own small one.
+        let is_named = |name| config.watches.iter().any(|watch| watch.endpoints.contains(name));
+        let named = config.endpoints.iter().filter(|endpoint| is_named(&endpoint.name)).count();
+        let shares = u64::try_from(named).unwrap_or(u64::MAX).max(1);
         let room = Room {
             events: (config.state.outbox_events_max / shares).max(1),
             bytes: (config.state.outbox_bytes_max / shares).max(1),
@@ -45,6 +51,7 @@ impl Configured {
             dir: config.state.dir.clone(),
             watches: config.watches.iter().map(|watch| watch.name.clone()).collect(),
             endpoints: config.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect(),
+            operations: config.operations.clone(),
             room,
             dead_max: config.state.dead_events_max,
             attempts_max: attempts::rows_max(config.state.outbox_bytes_max),
@@ -66,6 +73,7 @@ impl Configured {
         for name in &self.endpoints {
             db.execute("INSERT OR IGNORE INTO endpoint (name) VALUES (?1)", [name.as_str()])?;
         }
+        notices::prepare(db, self.operations.as_ref())?;
         self.park(db)?;
         self.bury(db, retention_ms)?;
         // Stored under a clock that ran ahead: nobody knows when it was meant, so it is due.

@@ -11,6 +11,7 @@ mod configured;
 mod entry;
 mod identity;
 pub mod look;
+mod notices;
 mod open;
 mod outbox;
 mod question;
@@ -42,6 +43,7 @@ use crate::{
     },
     clock,
     config::checked::{self, Config},
+    notice::Told,
     vitals::{Beat, JournalVitals},
 };
 
@@ -54,6 +56,13 @@ pub struct Journal {
     questions: mpsc::Sender<Question>,
     woken: watch::Receiver<u64>,
     losses: watch::Receiver<u64>,
+}
+
+/// How the last run ended, as the journal knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// It did not close the journal: it was killed, or the power went.
+    pub after_crash: bool,
 }
 
 /// What the journal has to say when it has been closed.
@@ -113,6 +122,23 @@ impl Journal {
         let configured = Box::new(Configured::of(config));
         let (reply, answer) = oneshot::channel();
         let question = Question::Configure { configured, reply };
+        self.questions.send(question).await.map_err(|_| Unavailable)?;
+        answer.await.map_err(|_| Unavailable)?
+    }
+
+    /// How the last run ended.
+    pub async fn beginning(&self) -> Result<Beginning, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        let question = Question::Beginning { reply };
+        self.questions.send(question).await.map_err(|_| Unavailable)?;
+        answer.await.map_err(|_| Unavailable)?
+    }
+
+    /// Puts a notice into the outbox of the operations endpoint, if there is one and it is not about that;
+    /// returns once it is on stable storage.
+    pub async fn notify(&self, told: Told) -> Result<(), Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        let question = Question::Notice { told, reply };
         self.questions.send(question).await.map_err(|_| Unavailable)?;
         answer.await.map_err(|_| Unavailable)?
     }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 use tracing::{debug, warn};
 
 use super::{
-    Closing,
+    Beginning, Closing,
     arrivals::{Arrivals, Origin, Source},
     configured::{self, Configured},
     identity,
@@ -23,6 +23,7 @@ use crate::{
     arrival::{Conclusion, Name, Recorded, Settled},
     clock::{self, StepWatch},
     config::checked::Instance,
+    notice::Told,
     stat,
     vitals::{Backlog, Run},
 };
@@ -39,6 +40,8 @@ pub(super) struct Open {
     retention: RetentionClock,
     next_retention: Instant,
     steps: StepWatch,
+    /// How the run before this one ended.
+    pub(super) beginning: Beginning,
     run: Run,
 }
 
@@ -84,6 +87,7 @@ impl Open {
             retention: RetentionClock { now_ms, read_at: wall },
             next_retention: mono,
             steps: StepWatch::new(mono, wall),
+            beginning: Beginning { after_crash: run.after_crash },
             run,
         })
     }
@@ -198,6 +202,10 @@ impl Open {
                 news = true;
                 answer(reply, self.deliveries().release(&endpoint)?)
             }
+            Question::Notice { told, reply } => {
+                news = !refuses && self.notify(&told)?;
+                answer(reply, ())
+            }
             Question::Park { endpoint, url, reply } => {
                 answer(reply, self.deliveries().park(&endpoint, url)?)
             }
@@ -247,6 +255,12 @@ impl Open {
         Ok(news)
     }
 
+    fn notify(&mut self, told: &Told) -> Result<bool, StoreError> {
+        let Some(to) = &self.configured.operations else { return Ok(false) };
+        let mut deliveries = Deliveries { db: &self.db, tables: &mut self.tables };
+        deliveries.notify(to, told, &self.origin, clock::wall_micros())
+    }
+
     /// New events leave the last of the disk alone: what is delivered must be stored, and the log be
     /// emptied into the database, or nothing would ever make room again. Free pages of the database are
     /// room, too.
@@ -274,6 +288,7 @@ impl Open {
             Question::IsParked { endpoint, url, reply } => {
                 answer(reply, self.deliveries().is_parked(&endpoint, url)?)
             }
+            Question::Beginning { reply } => answer(reply, self.beginning),
             _ => return Ok(None),
         }))
     }

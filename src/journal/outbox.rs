@@ -39,7 +39,7 @@ impl Deliveries<'_> {
         now: WallMs,
     ) -> Result<DueBatch, StoreError> {
         let id = self.tables.endpoint(endpoint)?;
-        let waiting = self.tables.backlog(id).events;
+        let waiting = self.tables.waiting(id);
         // Not compared with what is held: that may have been concluded a moment ago.
         if waiting == 0 {
             return Ok(DueBatch::default());
@@ -133,16 +133,8 @@ impl Deliveries<'_> {
     ) -> Result<bool, StoreError> {
         let id = self.tables.endpoint(endpoint)?;
         match conclusion {
-            Conclusion::Delivered => {
-                let sql = "DELETE FROM delivery WHERE seq = ?1 AND endpoint = ?2 AND state = 0";
-                let ended = self.db.prepare_cached(sql)?.execute(params![seq, id])?;
-                if ended == 0 {
-                    return Ok(false); // told twice: the first time a reply was lost
-                }
-                self.ended(seq, id)?;
-                self.forget_if_done(seq)?;
-                self.let_follow(seq, id)
-            }
+            Conclusion::Delivered => self.remove(seq, id),
+            Conclusion::Dead { .. } if self.is_notice(seq)? => self.remove(seq, id),
             Conclusion::Retry { attempts, delay, refusal } => {
                 self.update(seq, id, WAITS, now.after(*delay).0, *attempts, refusal, now)?;
                 Ok(false)
@@ -156,6 +148,25 @@ impl Deliveries<'_> {
                 self.let_follow(seq, id)
             }
         }
+    }
+
+    /// Lets go of a delivery that waits, and of its event if it was the last; true when another event of the
+    /// same path may go now.
+    pub(super) fn remove(&mut self, seq: i64, endpoint: i64) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM delivery WHERE seq = ?1 AND endpoint = ?2 AND state = 0";
+        let ended = self.db.prepare_cached(sql)?.execute(params![seq, endpoint])?;
+        if ended == 0 {
+            return Ok(false); // told twice: the first time a reply was lost
+        }
+        self.ended(seq, endpoint)?;
+        self.forget_if_done(seq)?;
+        self.let_follow(seq, endpoint)
+    }
+
+    fn is_notice(&self, seq: i64) -> Result<bool, StoreError> {
+        let sql = "SELECT substr(path, 1, 1) = x'2f' FROM event WHERE seq = ?1";
+        let found = self.db.prepare_cached(sql)?.query_row([seq], |row| row.get(0));
+        Ok(found.optional()?.unwrap_or(false))
     }
 
     #[expect(clippy::too_many_arguments, reason = "one per column")]
@@ -189,12 +200,16 @@ impl Deliveries<'_> {
     /// Counts a delivery out; and its event, when it was the last that waited.
     fn ended(&mut self, seq: i64, endpoint: i64) -> Result<(), StoreError> {
         let sql =
-            "SELECT length(body), NOT EXISTS (SELECT 1 FROM delivery WHERE seq = ?1 AND state = 0)
-                   FROM event WHERE seq = ?1";
-        let row =
-            self.db.prepare_cached(sql)?.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)));
-        if let Some((bytes, last)) = row.optional()? {
-            self.tables.ended(endpoint, bytes, last);
+            "SELECT length(body), NOT EXISTS (SELECT 1 FROM delivery WHERE seq = ?1 AND state = 0),
+                   substr(path, 1, 1) = x'2f' FROM event WHERE seq = ?1";
+        let row = self
+            .db
+            .prepare_cached(sql)?
+            .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        match row.optional()? {
+            Some((_, _, true)) => self.tables.notice_ended(endpoint),
+            Some((bytes, last, false)) => self.tables.ended(endpoint, bytes, last),
+            None => {}
         }
         Ok(())
     }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Reply, arrivals::Source, configured::Configured};
+use super::{Beginning, Reply, arrivals::Source, configured::Configured};
 use crate::arrival::{
     Conclusion, DueBatch, FirstScan, Name, Present, Recall, Recorded, RelPath, Scanned, Settled,
     Unavailable, UrlPrint,
 };
+use crate::notice::Told;
 
 /// One question, with the way to answer it. Dropping it tells its asker that the journal is unavailable.
 pub(super) enum Question {
@@ -22,7 +23,9 @@ pub(super) enum Question {
     Release { endpoint: Name, reply: Reply<()> },
     Park { endpoint: Name, url: UrlPrint, reply: Reply<()> },
     IsParked { endpoint: Name, url: UrlPrint, reply: Reply<bool> },
+    Notice { told: Told, reply: Reply<()> },
     Configure { configured: Box<Configured>, reply: Reply<()> },
+    Beginning { reply: Reply<Beginning> },
     RefuseArrivals,
     Close,
 }
@@ -49,6 +52,7 @@ impl Question {
                 | Self::Conclude { .. }
                 | Self::Release { .. }
                 | Self::Park { .. }
+                | Self::Notice { .. }
         )
     }
 }

@@ -18,6 +18,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[V1, V2];
 /// * `seen`: one row per file, the last version that was committed. `event` is empty for a baseline.
 ///   `gone_since` is in retention time.
 /// * `event`: one row per arrival, until every delivery has ended.
+/// * A notice of the daemon about itself is an event, too: its path begins with a slash, which no file's does.
 /// * `delivery`: state 0 waits, 1 is dead, 2 is parked (its endpoint is not configured). `behind` is the event of the same path that must end first.
 const V1: &str = "
 CREATE TABLE meta (key TEXT NOT NULL PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;

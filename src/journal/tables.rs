@@ -21,6 +21,8 @@ pub(crate) struct Tables {
     endpoints: HashMap<Name, i64>,
     names: HashMap<i64, Name>,
     backlogs: HashMap<i64, Backlog>,
+    /// Notices that wait, by endpoint row; they are in none of the other counts.
+    notices: HashMap<i64, u64>,
     /// Events with at least one delivery that waits.
     pub(crate) events: u64,
     /// Deliveries that are dead.
@@ -83,13 +85,20 @@ impl Tables {
     /// Counts again what commits count along: after a rollback.
     pub(crate) fn recount(&mut self, db: &Connection) -> Result<(), StoreError> {
         let sql = "SELECT d.endpoint, count(*), coalesce(sum(length(e.body)), 0)
-                   FROM delivery d JOIN event e ON e.seq = d.seq WHERE d.state = 0 GROUP BY d.endpoint";
+                   FROM delivery d JOIN event e ON e.seq = d.seq
+                   WHERE d.state = 0 AND substr(e.path, 1, 1) <> x'2f' GROUP BY d.endpoint";
         let mut backlogs = db.prepare(sql)?;
         let rows = backlogs.query_map([], |row| {
             Ok((row.get(0)?, Backlog { events: row.get(1)?, bytes: row.get(2)? }))
         })?;
         self.backlogs = rows.collect::<Result<_, _>>()?;
-        let sql = "SELECT count(DISTINCT seq) FROM delivery WHERE state = 0";
+        let sql = "SELECT d.endpoint, count(*) FROM delivery d JOIN event e ON e.seq = d.seq
+                   WHERE d.state = 0 AND substr(e.path, 1, 1) = x'2f' GROUP BY d.endpoint";
+        let mut notices = db.prepare(sql)?;
+        let rows = notices.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        self.notices = rows.collect::<Result<_, _>>()?;
+        let sql = "SELECT count(DISTINCT d.seq) FROM delivery d JOIN event e ON e.seq = d.seq
+                   WHERE d.state = 0 AND substr(e.path, 1, 1) <> x'2f'";
         self.events = db.query_row(sql, [], |row| row.get(0))?;
         let sql = "SELECT count(*) FROM delivery WHERE state = 1";
         self.dead = db.query_row(sql, [], |row| row.get(0))?;
@@ -137,6 +146,22 @@ impl Tables {
     /// What waits for an endpoint.
     pub(crate) fn backlog(&self, endpoint: i64) -> Backlog {
         self.backlogs.get(&endpoint).copied().unwrap_or_default()
+    }
+
+    /// What waits for an endpoint, notices included.
+    pub(crate) fn waiting(&self, endpoint: i64) -> u64 {
+        self.backlog(endpoint).events + self.notices.get(&endpoint).copied().unwrap_or_default()
+    }
+
+    /// One more notice waits for an endpoint.
+    pub(crate) fn notice_waits(&mut self, endpoint: i64) {
+        *self.notices.entry(endpoint).or_default() += 1;
+    }
+
+    /// One notice less does.
+    pub(crate) fn notice_ended(&mut self, endpoint: i64) {
+        let waiting = self.notices.entry(endpoint).or_default();
+        *waiting = waiting.saturating_sub(1);
     }
 
     /// One more event waits for an endpoint.

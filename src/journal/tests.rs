@@ -67,6 +67,7 @@ impl Bench {
 
     fn in_dir(dir: TempDir, endpoints: &[&str], seq_floor: i64) -> Self {
         let room = Room { events: 1000, bytes: 1 << 20 };
+        let has_ops = endpoints.contains(&"ops");
         let endpoints = endpoints.iter().map(|text| name(text)).collect();
         let watches = vec![name("w")];
         let state_dir = dir.path().to_path_buf();
@@ -74,6 +75,7 @@ impl Bench {
             dir: state_dir,
             watches,
             endpoints,
+            operations: Some(name("ops")).filter(|_| has_ops),
             room,
             dead_max: 10,
             attempts_max: ATTEMPTS_MAX,
@@ -659,5 +661,95 @@ proptest! {
         bench.record("new", 99);
         let seq: i64 = bench.db.query_row("SELECT max(seq) FROM event", [], |row| row.get(0)).unwrap();
         prop_assert!(seq > last_seq, "a sequence number was used again");
+    }
+}
+
+mod notices {
+    use super::*;
+    use crate::{
+        journal::notices::NOTICES_MAX,
+        notice::{About, Kind, Notice, Told},
+    };
+
+    const ENDPOINTS: &[&str] = &["a", "b", "ops"];
+
+    fn bench() -> Bench {
+        Bench::in_dir(tempfile::tempdir().unwrap(), ENDPOINTS, 0)
+    }
+
+    fn notify(bench: &mut Bench, about: About, micros: i64) -> bool {
+        let told = Told { notice: Notice::new(Kind::EndpointFailing, about), count: 1 };
+        let origin = Origin { instance: "i".into(), host: "h".into() };
+        bench.deliveries().notify(&name("ops"), &told, &origin, micros).unwrap()
+    }
+
+    fn due(bench: &mut Bench) -> DueBatch {
+        bench.deliveries().due(&name("ops"), &[], 1000, NOW).unwrap()
+    }
+
+    #[test]
+    fn a_notice_about_its_own_endpoint_is_not_made() {
+        let mut bench = bench();
+        assert!(!notify(&mut bench, About::Endpoint(name("ops")), 1));
+        assert!(notify(&mut bench, About::Endpoint(name("a")), 1));
+        assert_eq!(due(&mut bench).events.len(), 1);
+    }
+
+    #[test]
+    fn notices_take_no_room_and_need_none() {
+        let mut bench = bench();
+        bench.room = Room { events: 1, bytes: 1 << 20 };
+        for n in 0..5 {
+            notify(&mut bench, About::Watch(name(&format!("w{n}"))), n);
+        }
+        assert!(matches!(bench.record_for(&["ops"], "x", 1), Recorded::New(_)));
+        assert_eq!(bench.record_for(&["ops"], "y", 2), Recorded::NoRoom);
+        assert!(notify(&mut bench, About::Daemon, 9));
+        assert_eq!(bench.tables.events, 1, "a notice is not counted among the events");
+        let mut bench = bench.reopened_with(ENDPOINTS);
+        assert_eq!(bench.tables.events, 1);
+        assert_eq!(due(&mut bench).events.len(), 7);
+    }
+
+    #[test]
+    fn the_oldest_notice_goes_for_the_newest() {
+        let mut bench = bench();
+        for n in 0..NOTICES_MAX + 20 {
+            notify(&mut bench, About::Watch(name(&format!("w{n}"))), n);
+        }
+        let batch = due(&mut bench);
+        let paths: Vec<String> = batch.events.iter().map(|due| due.path.to_string()).collect();
+        assert_eq!(paths.len(), usize::try_from(NOTICES_MAX).unwrap());
+        assert_eq!((paths[0].as_str(), paths[99].as_str()), ("/watch/w20", "/watch/w119"));
+    }
+
+    #[test]
+    fn notices_about_one_subject_stay_in_order_and_a_dead_one_leaves_nothing() {
+        let mut bench = bench();
+        for n in 0..3 {
+            notify(&mut bench, About::Endpoint(name("a")), n);
+        }
+        for _ in 0..3 {
+            let batch = due(&mut bench);
+            assert_eq!(batch.events.len(), 1, "one after the other");
+            let dead = Conclusion::Dead { attempts: 20, refusal: refusal() };
+            let seq = batch.events[0].seq;
+            bench.deliveries().conclude(&name("ops"), seq, &dead, NOW).unwrap();
+        }
+        let left: i64 =
+            bench.db.query_row("SELECT count(*) FROM event", [], |row| row.get(0)).unwrap();
+        assert_eq!((left, bench.tables.dead), (0, 0));
+        assert_eq!(bench.tables.waiting(bench.tables.endpoint(&name("ops")).unwrap()), 0);
+    }
+
+    #[test]
+    fn notices_for_an_endpoint_that_is_no_longer_told_are_dropped() {
+        let mut bench = bench();
+        notify(&mut bench, About::Daemon, 1);
+        bench.record("x", 1);
+        let bench = bench.reopened_with(&["a", "b"]);
+        let count = |sql: &str| -> i64 { bench.db.query_row(sql, [], |row| row.get(0)).unwrap() };
+        assert_eq!(count("SELECT count(*) FROM event"), 1, "the file stays");
+        assert_eq!(count("SELECT count(*) FROM delivery"), 2);
     }
 }

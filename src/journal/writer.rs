@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
 use super::{
-    Closing, Reply,
+    Beginning, Closing, Reply,
     configured::Configured,
     identity::{self, Lock},
     open::{Open, Opening},
@@ -52,6 +52,8 @@ pub(super) struct Writer {
     lock: Option<Lock>,
     ports: Ports,
     open: Option<Open>,
+    /// How the run before this one ended.
+    beginning: Option<Beginning>,
     last_failure: Option<(Instant, String)>,
     refuses: bool,
     was_open: bool,
@@ -71,6 +73,7 @@ impl Writer {
             lock,
             ports,
             open: None,
+            beginning: None,
             last_failure: None,
             refuses: false,
             was_open: false,
@@ -230,7 +233,9 @@ impl Writer {
         })
     }
 
-    fn opened(&mut self, open: Open) {
+    fn opened(&mut self, mut open: Open) {
+        // Opened again in the same run, it was of course not closed.
+        open.beginning = *self.beginning.get_or_insert(open.beginning);
         info!(path = %self.configured.dir.display(), waiting = open.tables.events, dead = open.tables.dead,
             instance = open.instance(), "journal open");
         self.open = Some(open);

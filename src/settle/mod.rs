@@ -30,6 +30,7 @@ use crate::{
     clock,
     config::checked::Watch,
     filesystem::Policy,
+    notice::{About, Kind, Notice, Notices},
     stall, stat,
     stop::Alive,
     vitals::{WatchVitals, Why},
@@ -58,6 +59,8 @@ pub struct Ports {
     pub vitals: Arc<WatchVitals>,
     /// Held until the thread ends.
     pub alive: Alive,
+    /// Where operators are told.
+    pub notices: Notices,
 }
 
 /// Starts settling. The thread ends when the watch stage hangs up.
@@ -290,6 +293,8 @@ impl Stage {
         if self.no_room == 0 {
             warn!(watch = %self.config.name, files = refused.len(),
                 "the journal has no room: files stay in their directory until it has");
+            let files = u64::try_from(refused.len()).unwrap_or(u64::MAX);
+            self.ports.notices.tell(self.notice(Kind::OutboxFull).number("files", files));
         }
         self.no_room += 1;
         self.hold_until = Some(now + wait);
@@ -322,6 +327,10 @@ impl Stage {
         }
     }
 
+    fn notice(&self, kind: Kind) -> Notice {
+        Notice::new(kind, About::Watch(self.config.name.clone()))
+    }
+
     fn name_stuck(&mut self, now: Instant) {
         if self.tracker.len() == 0 {
             self.next_stuck = None;
@@ -335,6 +344,8 @@ impl Stage {
         self.next_stuck = Some(now + step);
         for (path, age) in self.tracker.stuck(self.config.stuck_after, now) {
             warn!(watch = %self.config.name, %path, waiting_s = age.as_secs(), "this file does not settle");
+            let stuck = self.notice(Kind::FileStuck).text("path", path.to_string());
+            self.ports.notices.tell(stuck.number("waiting_s", age.as_secs()));
         }
     }
 }

@@ -35,6 +35,7 @@ use crate::{
     clock,
     config::checked,
     kernel::Hint,
+    notice::{About, Kind, Notice, Notices},
     stall,
     stat::{self, Place},
     stop::Alive,
@@ -61,6 +62,8 @@ pub struct Ports {
     pub vitals: Arc<WatchVitals>,
     /// Held until the thread ends.
     pub alive: Alive,
+    /// Where operators are told.
+    pub notices: Notices,
 }
 
 impl Ports {
@@ -159,6 +162,11 @@ impl<'a> Stage<'a> {
         followed.root.turn(now)
     }
 
+    fn notice(&self, kind: Kind) -> Notice {
+        let about = About::Watch(self.config.name.clone());
+        Notice::new(kind, about).text("path", self.config.path.to_string_lossy())
+    }
+
     /// How long there is nothing to do, without hints.
     pub(crate) fn patience(&self, now: Instant) -> Duration {
         let Some(followed) = &self.followed else { return MISSING_CHECK };
@@ -173,6 +181,7 @@ impl<'a> Stage<'a> {
             Ok(place) => {
                 if self.told.take().is_some() {
                     info!(watch = %name, %path, "resumed");
+                    self.ports.notices.tell(self.notice(Kind::WatchResumed));
                 }
                 self.ports.send(Report::Armed(place.policy))?;
                 self.ports.vitals.change(|looks| looks.sight = Sight::Watching);
@@ -185,6 +194,8 @@ impl<'a> Stage<'a> {
                 if self.told.as_ref() != Some(&reason) {
                     warn!(watch = %name, %path, %reason,
                         "suspended: looking for the directory until it is there");
+                    let suspended = self.notice(Kind::WatchSuspended).text("reason", &reason);
+                    self.ports.notices.tell(suspended);
                     let sight = Sight::Suspended { since: now, reason: reason.clone() };
                     self.ports.vitals.change(|looks| looks.sight = sight);
                     self.told = Some(reason);

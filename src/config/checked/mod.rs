@@ -39,6 +39,10 @@ pub struct Config {
     pub restart: Restart,
     /// What is logged, and how.
     pub log: Log,
+    /// The endpoint that is told of the daemon's own fate; it is defined.
+    pub operations: Option<Name>,
+    /// Who is pinged while all is well.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 /// Where the instance id comes from.
@@ -138,6 +142,15 @@ pub enum Backend {
     Events,
     /// Scans only.
     Poll,
+}
+
+/// A dead man's switch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// Pinged; with `/fail` at the end of its path when all is not well.
+    pub url: UrlSource,
+    /// Between two pings; at least a second.
+    pub interval: Duration,
 }
 
 /// The journal's place and limits.

@@ -55,6 +55,17 @@ impl SecretUrl {
         &self.0
     }
 
+    /// The URL with one more segment at the end of its path.
+    #[must_use]
+    pub fn below(&self, segment: &str) -> Self {
+        let mut url = self.0.clone();
+        // An http URL has a path always.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push(segment);
+        }
+        Self(url)
+    }
+
     /// Whether TLS is spoken.
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"

@@ -1,8 +1,6 @@
 //! Keys that belong to the file and do nothing yet. Their defaults are accepted; anything else is refused
 //! and never ignored: who sets `deny_private` relies on it.
 
-use std::time::Duration;
-
 use super::Crossing;
 use crate::config::{
     file::{Endpoint, Settings},
@@ -28,9 +26,6 @@ impl Crossing<'_> {
                 self.object(&key, Wrong::NotAvailable);
             }
         }
-        // Without a URL it does nothing; its value has to be right all the same.
-        let least = Duration::from_secs(1);
-        self.period(&["heartbeat", "interval"], &typed.heartbeat.interval, least);
     }
 }
 
@@ -44,11 +39,6 @@ fn of_endpoint(typed: &Endpoint) -> [(&'static str, bool); 5] {
     ]
 }
 
-fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 4] {
-    [
-        (["heartbeat", "url"], typed.heartbeat.url != "none"),
-        (["heartbeat", "url_file"], typed.heartbeat.url_file.is_some()),
-        (["operations", "endpoint"], typed.operations.endpoint != "none"),
-        (["control", "socket"], typed.control.socket != "auto"),
-    ]
+fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 1] {
+    [(["control", "socket"], typed.control.socket != "auto")]
 }

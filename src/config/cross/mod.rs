@@ -4,6 +4,7 @@ mod daemon;
 mod endpoint;
 mod later;
 mod network;
+mod operations;
 mod request;
 mod watch;
 
@@ -54,6 +55,8 @@ impl Crossing<'_> {
         let drain = self.period(&["shutdown", "drain"], &typed.shutdown.drain, Duration::ZERO);
         let self_check = self.self_check(&typed.self_check);
         let restart = self.restart(&typed.restart);
+        let operations = self.operations(typed);
+        let heartbeat = self.heartbeat(&typed.heartbeat);
         let state = state?;
         Some(checked::Config {
             instance,
@@ -65,6 +68,8 @@ impl Crossing<'_> {
             self_check,
             restart,
             log,
+            operations,
+            heartbeat,
         })
     }
 

@@ -145,8 +145,6 @@ fn what_this_version_cannot_do_is_refused_and_its_default_is_not() {
         ("endpoint", "deny_private", "false", "true"),
         ("endpoint", "allow", "[]", "[\"10.0.0.0/8\"]"),
         ("watch", "follow_symlinks", "false", "true"),
-        ("endpoint", "[heartbeat]\nurl", "\"none\"", "\"https://ping\""),
-        ("endpoint", "[operations]\nendpoint", "\"none\"", "\"crm\""),
         ("endpoint", "[control]\nsocket", "\"auto\"", "\"/run/x\""),
     ] {
         let (_dir, sources) = file(&with(table, &format!("{key} = {default}")));

@@ -284,7 +284,8 @@ impl Bench {
         let (journal, numbers) = (outbox.clone(), Arc::clone(&vitals));
         let lane = tokio::spawn(async move {
             let mut orders = Orders { stop: told, reopen: reopened };
-            deliver(&endpoint, (opened, reopening), &journal, &numbers, &mut orders).await
+            let told = (&numbers, Notices::default());
+            deliver(&endpoint, (opened, reopening), &journal, told, &mut orders).await
         });
         Self { outbox, script, vitals, stop, lane, reopen, reads }
     }

@@ -272,7 +272,8 @@ async fn a_degraded_lane_stops_when_told() {
     let (stop, orders) = orders();
     let mut endpoint = endpoint();
     endpoint.secret_files = vec!["/nonexistent/secret".into()];
-    let lane = tokio::spawn(run_lane(endpoint, Fake::with(1), Arc::default(), orders));
+    let lane =
+        tokio::spawn(run_lane(endpoint, Fake::with(1), Arc::default(), Notices::default(), orders));
     tokio::time::sleep(Duration::from_mins(1)).await;
     stop.send_replace(Stop::Drain);
     assert_eq!(lane.await.unwrap(), LaneSummary::default());

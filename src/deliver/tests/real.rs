@@ -58,7 +58,13 @@ async fn files_are_read_and_signed_requests_arrive() {
     let outbox = Fake::with(300);
     let vitals = Arc::<LaneVitals>::default();
     let (stop, told) = orders();
-    let lane = tokio::spawn(run_lane(endpoint, outbox.clone(), Arc::clone(&vitals), told));
+    let lane = tokio::spawn(run_lane(
+        endpoint,
+        outbox.clone(),
+        Arc::clone(&vitals),
+        Notices::default(),
+        told,
+    ));
     until(|| outbox.lock().delivered.len() == 300).await;
     stop.send_replace(Stop::Drain);
     assert_eq!(lane.await.unwrap(), LaneSummary { delivered: 300, cut: 0 });

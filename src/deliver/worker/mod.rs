@@ -9,7 +9,6 @@ use std::{
 };
 
 use tokio::task::JoinSet;
-use tracing::info;
 
 use super::{
     LaneSummary,
@@ -31,6 +30,7 @@ use crate::{
     clock::{self, WallMs},
     config::checked::{Endpoint, Statuses, UrlSource},
     http::Reply,
+    notice::Notices,
     stop::Stop,
     vitals::{LaneState, LaneVitals},
 };
@@ -46,6 +46,7 @@ pub(super) struct Worker<C> {
     statuses: Statuses,
     opened: Opened<C>,
     pub(super) vitals: Arc<LaneVitals>,
+    notices: Notices,
     pub(super) lane: Lane,
     pub(super) tasks: JoinSet<Task>,
     pub(super) stop: Stop,
@@ -67,13 +68,19 @@ pub(super) struct Worker<C> {
 }
 
 impl<C: Courier> Worker<C> {
-    pub(super) fn new(endpoint: &Endpoint, opened: Opened<C>, vitals: Arc<LaneVitals>) -> Self {
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        opened: Opened<C>,
+        vitals: Arc<LaneVitals>,
+        notices: Notices,
+    ) -> Self {
         let schedule = Schedule::new(&endpoint.retry_delays, endpoint.attempts);
         let now = clock::mono();
         Self {
             endpoint: endpoint.name.clone(),
             statuses: endpoint.statuses.clone(),
             vitals,
+            notices,
             lane: Lane::new(endpoint.concurrency, endpoint.rate_limit, schedule, now),
             tasks: JoinSet::new(),
             stop: Stop::Run,
@@ -219,6 +226,7 @@ impl<C: Courier> Worker<C> {
         }
         self.note(&ended, &outcome.refusal, duration);
         story::tell(&self.endpoint, &ended, &outcome.refusal, duration);
+        story::notify(&self.notices, &self.endpoint, &ended, &outcome.refusal);
         let change = ended.change.and_then(|change| self.changed(change));
         // A release goes to the journal before this: it must not undo the delay of this event.
         if let Some(conclusion) = ended.conclusion {
@@ -298,7 +306,7 @@ impl<C: Courier> Worker<C> {
             return;
         }
         if self.lane.is_parked() {
-            info!(endpoint = %self.endpoint, "endpoint resumed");
+            story::resumed(&self.notices, &self.endpoint);
             self.lane.resume(now);
         }
         self.parking = Parking::Open;

@@ -1,9 +1,12 @@
 //! What is said about one arrival: the body of its webhook, made once at commit. Pure.
 
+mod note;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub(crate) use self::note::Note;
 use crate::arrival::{EventId, Name, RelPath, Stamp, Version};
 
 /// Everything that the body tells.
