@@ -85,6 +85,8 @@ impl std::fmt::Debug for Signer {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SECRET_A: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -175,6 +177,20 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_are_signed() {
         assert_eq!(signer(&[SECRET_B]).sign(ID_B, TIME_B, b"\xff\x00").len(), 47);
+    }
+
+    proptest! {
+        /// Differential: the official library of Standard Webhooks for Rust.
+        #[test]
+        fn the_official_library_signs_alike(
+            key in prop::collection::vec(any::<u8>(), 24..=64), id in "[a-zA-Z0-9_]{1,64}",
+            timestamp in 0i64..1 << 40, body in "\\PC{0,300}",
+        ) {
+            let secret = format!("whsec_{}", STANDARD.encode(key));
+            let theirs = standardwebhooks::Webhook::new(&secret).unwrap();
+            let theirs = theirs.sign(&id, timestamp, body.as_bytes()).unwrap();
+            prop_assert_eq!(signer(&[&secret]).sign(&id, timestamp, body.as_bytes()), theirs);
+        }
     }
 
     #[test]
