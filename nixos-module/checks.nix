@@ -40,6 +40,37 @@ let
     warningsAreErrors = true;
   };
 
+  configurations = ../integration/nixos/eval/configurations;
+  # Each configuration in this very NixOS: no assertion fails, watchd accepts the file, the sandbox is tight.
+  # (integration/nixos compares the text, with the nixpkgs that it was kept with.)
+  module =
+    file: _:
+    let
+      name = lib.removeSuffix ".nix" file;
+      inherit
+        (pkgs.nixos {
+          imports = [
+            ./.
+            (configurations + "/${file}")
+          ];
+          boot.isContainer = true;
+          system.stateVersion = "26.05";
+        })
+        config
+        ;
+      failed = map (a: a.message) (lib.filter (a: !a.assertion) config.assertions);
+      ours = lib.filter (check: lib.hasPrefix "watchd" check.name) config.system.checks;
+      limit = if config.services.watchd.writerDetection then 14 else 12;
+    in
+    lib.nameValuePair "module-${name}" (
+      assert lib.assertMsg (failed == [ ]) "${name}: ${lib.concatLines failed}";
+      pkgs.runCommand "watchd-module-${name}" { nativeBuildInputs = [ pkgs.systemd ]; } ''
+        : ${toString ours}
+        systemd-analyze security --offline=true --threshold=${toString limit} \
+          ${config.systemd.units."watchd.service".unit}/watchd.service | tee $out
+      ''
+    );
+
   # integration/nixos/NAME.nix is a test of its own.
   vmTests = lib.mapAttrs' (file: _: {
     name = "vm-${lib.removeSuffix ".nix" file}";
@@ -52,21 +83,10 @@ named "package" packages
   lib.mapAttrs (_: package: package.tests.starts) (removeAttrs packages [ "default" ])
 )
 // vmTests
+// lib.mapAttrs' module (builtins.readDir configurations)
 // {
   option-documentation = documentation.optionsCommonMark;
 
-  # The module's output against what is kept, its assertions, and the units in the eyes of systemd.
-  module =
-    cargo "module"
-      [
-        pkgs.cargo-nextest
-        pkgs.nix
-        pkgs.systemd
-      ]
-      ''
-        export HOME=$TMPDIR NIX_STATE_DIR=$TMPDIR/nix NIX_STORE_DIR=$TMPDIR/store NIXPKGS=${pkgs.path}
-        cargo nextest run --offline --config-file integration/nextest.toml -E 'test(/^nixos::/)'
-      '';
   clippy = cargo "clippy" [ pkgs.clippy ] "cargo clippy --offline --all-targets -- -D warnings";
   nextest = cargo "nextest" [
     pkgs.cargo-nextest

@@ -7,7 +7,7 @@ let
   endpoints = lib.attrValues cfg.settings.endpoint;
   concurrency = e: if e.concurrency == null then 4 else e.concurrency;
 
-  process = 48; # SQLite 3, program and libraries 12, the front, a reload's second configuration
+  process = 48; # the listener 30, SQLite 3, program and libraries 12, a reload's second configuration
   perWatch = 8 + 21 + 15; # hints, reports, candidates
   # Bodies of events held (51 KiB at worst, 256 or twice the concurrency), and buffers of requests.
   ofEndpoint = e: 15 + concurrency e / 2;

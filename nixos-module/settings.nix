@@ -114,6 +114,20 @@ in
       default = { };
       description = "Planned restarts.";
     };
+    instance = optional types.str "Part of every event id. Default: derived from the machine's id.";
+    log = mkOption {
+      type = table {
+        level = optional types.str "A level, or a filter. Default info.";
+        format = optional (types.enum [
+          "auto"
+          "text"
+          "json"
+          "journal"
+        ]) "The shape of the lines.";
+      };
+      default = { };
+      description = "What is logged.";
+    };
     operations = mkOption {
       type = table {
         endpoint = optional types.str "The endpoint that is told about watchd itself.";

@@ -14,6 +14,11 @@ let
   paths = values.watchPaths cfg;
   drain = if settings.shutdown.drain == null then 10 else values.seconds settings.shutdown.drain;
   maxAge = settings.restart.max_age;
+  fixed = {
+    inherit (settings) instance;
+    inherit (settings.http) listen;
+    inherit (settings.log) format;
+  };
 in
 {
   service = {
@@ -37,6 +42,8 @@ in
     // lib.optionalAttrs (cfg.onFailure != [ ]) { OnFailure = cfg.onFailure; };
 
     reloadTriggers = [ configFile ];
+    # What the daemon keeps as it is until it starts anew (src/daemon/plan.rs).
+    restartTriggers = [ (builtins.toJSON fixed) ];
     # A changed unit is restarted in place; stop and start would close the socket in between.
     stopIfChanged = false;
 

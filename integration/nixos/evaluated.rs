@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, env, process::Command};
 use serde_json::Value;
 
 use super::{
-    CONFIGURATIONS, expected, here, read,
+    configurations, expected, here, read,
     unit_file::{Assignment, parse},
 };
 use crate::harness::skipped;
@@ -29,10 +29,10 @@ fn evaluate(part: &str) -> Result<Value, String> {
 #[test]
 fn the_module_generates_what_is_kept() {
     with("configurations", |all| {
-        for name in CONFIGURATIONS {
-            let fresh = &all[name];
+        for name in configurations() {
+            let fresh = &all[&name];
             let same = |what: &str, file: &str| {
-                let path = expected(name, file);
+                let path = expected(&name, file);
                 let kept = if path.exists() { Value::from(read(&path)) } else { Value::Null };
                 let fresh = fresh.pointer(what).unwrap();
                 assert_eq!(
@@ -44,7 +44,7 @@ fn the_module_generates_what_is_kept() {
             same("/units/socket", "watchd.socket");
             same("/toml", "watchd.toml");
             let beside: Value =
-                serde_json::from_str(&read(&expected(name, "beside.json"))).unwrap();
+                serde_json::from_str(&read(&expected(&name, "beside.json"))).unwrap();
             assert_eq!(fresh["beside"], beside, "{name}/beside.json");
         }
     });
@@ -57,8 +57,8 @@ fn the_module_generates_what_is_kept() {
 #[test]
 fn good_configurations_get_neither_an_assertion_nor_a_warning() {
     with("configurations", |all| {
-        for name in CONFIGURATIONS {
-            let configuration = &all[name];
+        for name in configurations() {
+            let configuration = &all[&name];
             assert_eq!(configuration["failed"], Value::Array(Vec::new()), "{name}");
             assert_eq!(configuration["warnings"], Value::Array(Vec::new()), "{name}");
         }
@@ -71,13 +71,19 @@ fn bad_configurations_get_one_sentence_that_names_the_option_and_the_way_out() {
         let cases = all.as_object().unwrap();
         assert!(cases.len() > 30, "the table is there");
         for (name, case) in cases {
-            let said = case["failed"].as_array().unwrap();
+            let kinds = ["failed", "warnings"];
+            let said = kinds.map(|kind| case[kind].as_array().unwrap().as_slice()).concat();
             let expected = case["expected"].as_str().unwrap();
             assert_eq!(said.len(), 1, "{name}: {said:#?}");
             let sentence = said[0].as_str().unwrap();
             assert!(sentence.contains(expected), "{name}: {sentence}\nexpected: {expected}");
         }
     });
+}
+
+#[test]
+fn every_option_has_a_description() {
+    with("undocumented", |options| assert_eq!(*options, Value::Array(Vec::new())));
 }
 
 #[test]
@@ -94,9 +100,13 @@ fn a_change_of_the_settings_reloads_and_nothing_else() {
 }
 
 #[test]
-fn a_change_of_watched_paths_or_credentials_restarts() {
+fn a_change_of_watched_paths_credentials_or_what_a_reload_cannot_change_restarts() {
     with("reloads", |all| {
-        for (change, key) in [("path", "WantsMountsFor"), ("credential", "LoadCredential")] {
+        for (change, key) in [
+            ("path", "WantsMountsFor"),
+            ("credential", "LoadCredential"),
+            ("format", "X-Restart-Triggers"),
+        ] {
             let (gone, come) = changed(all, change);
             assert!(gone.iter().chain(&come).any(|line| line.key == key), "{change}: {come:?}");
         }

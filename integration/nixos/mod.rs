@@ -13,7 +13,16 @@ use std::{
 };
 
 /// The configurations whose output is kept.
-const CONFIGURATIONS: [&str; 3] = ["minimal", "everything", "sandbox-off-default"];
+fn configurations() -> Vec<String> {
+    let entries = fs::read_dir(here().join("eval/configurations")).unwrap();
+    let name = |entry: fs::DirEntry| entry.file_name().into_string().ok();
+    let files = entries.map(|entry| name(entry.unwrap()).expect("names are text"));
+    let names = files.filter_map(|file| Some(file.strip_suffix(".nix")?.to_owned()));
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    assert!(names.len() >= 3, "{names:?}");
+    names
+}
 
 fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("integration/nixos")

@@ -45,6 +45,7 @@ const OF_THE_SERVICE: &[Difference] = &[
     },
     Difference {
         module: &[
+            "X-Restart-Triggers=/nix/store/…-X-Restart-Triggers-watchd",
             "X-Reload-Triggers=/nix/store/…-X-Reload-Triggers-watchd",
             "X-StopIfChanged=false",
         ],

@@ -33,7 +33,6 @@ let
       ] ++ modules;
     }).config;
 
-  # Without the store paths of generated files, which the comparison is not about.
   unitsOf = config: {
     service = config.systemd.units."watchd.service".text;
     socket = config.systemd.units."watchd.socket".text or null;
@@ -84,6 +83,19 @@ let
         }
       ];
     }).config;
+  options =
+    (lib.evalModules {
+      modules = [
+        module
+        {
+          _module.check = false;
+          _module.args = {
+            pkgs = pkgsFor "257";
+            utils = { };
+          };
+        }
+      ];
+    }).options;
   refusalsOf =
     case:
     let
@@ -106,6 +118,7 @@ in
     url = everything [ { services.watchd.settings.endpoint.crm.url = lib.mkForce "https://example.org/other"; } ];
     endpoint = everything [ { services.watchd.settings.endpoint.third.url = "https://example.org/third"; } ];
     path = everything [ { services.watchd.settings.watch.scans.path = lib.mkForce "/srv/elsewhere"; } ];
+    format = everything [ { services.watchd.settings.log.format = lib.mkForce "json"; } ];
     credential = everything [ { services.watchd.credentials.more = "/run/secrets/more"; } ];
   };
 
@@ -113,6 +126,15 @@ in
   systemd260 = unitsOf (evaluate "260" [ configurations.everything ]);
 
   refused = lib.mapAttrs (_: refusalsOf) (import ./refused.nix { inherit lib; });
+
+  # Options without a word about them.
+  undocumented =
+    let
+      shown = lib.optionAttrSetToDocList options.services.watchd;
+    in
+    map (option: option.name) (
+      lib.filter (option: option.visible && !option.internal && option.description or null == null) shown
+    );
 
   # Every key of the file that has a type in the module.
   typed =
@@ -130,19 +152,7 @@ in
             if below == { } then [ here ] else keys here below
           ) options
         );
-      settings =
-        (lib.evalModules {
-          modules = [
-            module
-            {
-              _module.check = false;
-              _module.args = {
-                pkgs = pkgsFor "257";
-                utils = { };
-              };
-            }
-          ];
-        }).options.services.watchd.settings;
+      inherit (options.services.watchd) settings;
     in
     map (lib.concatStringsSep ".") (keys [ ] (ours (settings.type.getSubOptions [ ])));
 }

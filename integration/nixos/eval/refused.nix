@@ -1,4 +1,4 @@
-# Configurations that must not be built. `expected` is a part of the sentence that somebody gets; it names
+# Configurations that must not be built, or not without a warning. `expected` is a part of the sentence that somebody gets; it names
 # the option and the way out. Each case spoils good.nix in one way and gets one sentence.
 { lib }:
 let
@@ -99,6 +99,9 @@ in
   };
   secret_file_in_the_store = settings "services.watchd.settings.endpoint.crm.secret_files is in the Nix store, where everybody can read it. Keep the file outside" {
     endpoint.crm.secret_files = [ "/nix/store/x-secret" ];
+  };
+  secret_file_that_only_root_reads = settings "services.watchd.settings.endpoint.crm.secret_files is a path. watchd has a user of its own and can read only what everybody can; name the file in services.watchd.credentials" {
+    endpoint.crm.secret_files = [ "/etc/watchd/secret" ];
   };
   credential_in_the_store = module "services.watchd.credentials.crm is in the Nix store, where everybody can read it. Give the path as text" {
     credentials.crm = "/nix/store/x-secret";
