@@ -94,7 +94,7 @@ impl Case {
         watchd.wait_for(said::RETRY);
         let mut turn = 0;
         let location = format!("Location: {url}\r\n");
-        receiver.script(move |_| {
+        receiver.script(move |request| {
             turn += 1;
             match turn {
                 1 => Reply::Status(503),
@@ -104,6 +104,8 @@ impl Case {
                 5 => Reply::Close,
                 6 => Reply::Status(422),
                 7 => Reply::Headers(302, location.clone()),
+                // One event waits to the end, for there to be something to list.
+                _ if request.is_of("secret-00004.dat") => Reply::Status(503),
                 _ => Reply::Status(200),
             }
         });
