@@ -22,6 +22,9 @@ const PURE: &[&str] = &[
     "settle/unclear",
     "settle/aside",
     "vitals/health",
+    "metrics/exposition",
+    "metrics/pipeline",
+    "status",
     "journal/entry",
     "journal/retention",
     "deliver/schedule",
@@ -65,6 +68,7 @@ const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     ("hyper_util", &["front"]),
     ("sd_notify", &["systemd"]),
     ("listenfd", &["systemd"]),
+    ("maud", &["front/page"]),
 ];
 
 struct Source {

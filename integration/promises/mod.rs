@@ -3,6 +3,7 @@
 mod demo;
 mod heartbeat;
 mod http_rules;
+mod metrics;
 mod notices;
 mod operator;
 mod p10_no_secret_leaks;
@@ -29,6 +30,7 @@ mod p8_bounded;
 mod p9_cannot_look_alive;
 mod p9_it_says_how_it_is;
 mod p9_starts_anew;
+mod page;
 mod reload;
 mod wire;
 
