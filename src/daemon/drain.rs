@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::lanes::{CUT_LIMIT, Lanes};
 use crate::{
-    clock,
+    clock, control,
     ending::Ending,
     journal::{Closing, Journal},
     systemd::Notifier,
@@ -47,10 +47,13 @@ pub(super) async fn shut_down(
     thread: JoinHandle<Closing>,
     mut lanes: Lanes,
     drain: Duration,
+    control: &control::Socket,
 ) {
     // A journal that does not even take this records nothing either.
     let _hangs = timeout(TELL_LIMIT, journal.refuse_arrivals()).await;
     lanes.stop_all(drain).await;
+    // Before the journal is given up: the next daemon has one of its own.
+    control.withdraw();
     if timeout(CLOSE_LIMIT, close(journal, thread)).await.is_err() {
         warn!("the journal did not close in time; it is checked at the next start");
     }

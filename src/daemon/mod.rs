@@ -28,6 +28,7 @@ use self::{
 use crate::{
     clock,
     config::{Sources, checked::Config},
+    control,
     ending::Ending,
     front::{self, Listener, Place, Service},
     journal::{self, Closing, Journal, Lock, NotLocked},
@@ -103,8 +104,7 @@ fn lock_and_serve(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(starting("the runtime"))?;
     let outcome = runtime.block_on(async {
-        let services = services(&config, inherited, board);
-        let started = Started::all(config, lock, services, origin, board)?;
+        let started = Started::all(config, lock, inherited, origin, board)?;
         serve(started, reloader, board).await
     });
     // Nothing that still blocks a thread may keep the process.
@@ -117,6 +117,7 @@ struct Started {
     signals: Signals,
     notifier: Notifier,
     caretaker: Caretaker,
+    control: control::Socket,
     thread: JoinHandle<Closing>,
     parts: Parts,
 }
@@ -126,18 +127,20 @@ impl Started {
     fn all(
         config: Config,
         lock: Option<Lock>,
-        services: Vec<Service>,
+        inherited: Inherited,
         origin: Origin,
         board: &Arc<Board>,
     ) -> Result<Self, Fatal> {
         let signals = Signals::take().map_err(starting("signal handling"))?;
         let notifier = Notifier::start().map_err(starting("what tells the service manager"))?;
-        let public = services.iter().position(|service| service.part == PUBLIC);
-        let front = front::start(services, board).map_err(starting("the front"))?;
-        let listener = public.and_then(|at| front.address(at));
         let vitals = Arc::clone(&board.journal);
         let (journal, thread) =
             Journal::start(&config, lock, vitals).map_err(starting("the journal"))?;
+        let control = control::Socket::of(&config);
+        let services = services(&config, inherited, board, control.service(&journal, board));
+        let public = services.iter().position(|service| service.part == PUBLIC);
+        let front = front::start(services, board).map_err(starting("the front"))?;
+        let listener = public.and_then(|at| front.address(at));
         let (watchdog, board) = (systemd::watchdog(), Arc::clone(board));
         let pulse =
             Pulse { notifier: notifier.clone(), watchdog, board: Arc::clone(&board), front };
@@ -149,7 +152,7 @@ impl Started {
         let parts =
             Parts::start(config, links).map_err(starting("what the configuration names"))?;
         board.set_phase(Phase::Running);
-        Ok(Self { signals, notifier, caretaker, thread, parts })
+        Ok(Self { signals, notifier, caretaker, control, thread, parts })
     }
 }
 
@@ -159,7 +162,7 @@ async fn serve(
     board: &Arc<Board>,
 ) -> Result<Ending, Fatal> {
     let ending = follow(&mut started, reloader, board).await?;
-    let Started { mut signals, notifier, caretaker, thread, parts } = started;
+    let Started { mut signals, notifier, caretaker, control, thread, parts } = started;
     notifier.stopping(ending.reason());
     drop(caretaker);
     let patience = drain::patience(ending, parts.config.drain);
@@ -167,7 +170,7 @@ async fn serve(
     board.daemon.wait_until(clock::mono() + patience);
     parts.roots.stop_all();
     tokio::select! {
-        () = shut_down(&parts.links.journal, thread, parts.lanes, patience) => {}
+        () = shut_down(&parts.links.journal, thread, parts.lanes, patience, &control) => {}
         () = drain::tell_progress(&notifier, board, patience) => {}
         // What is not delivered is in the journal.
         () = signals.stop_again() => {
@@ -180,14 +183,19 @@ async fn serve(
 }
 
 /// Who may ask what, and where. A socket that the service manager holds wins over one of our own.
-fn services(config: &Config, inherited: Inherited, board: &Arc<Board>) -> Vec<Service> {
+fn services(
+    config: &Config,
+    inherited: Inherited,
+    board: &Arc<Board>,
+    control: Service,
+) -> Vec<Service> {
     let inherited = inherited.unwrap_or_else(|reason| {
         error!(%reason, "the sockets of the service manager cannot be used");
         None
     });
     let own = || config.listen.clone().map(|at| Place::Own { at, mode: 0o660 });
     let public = inherited.map(Place::Inherited).or_else(own);
-    public.map(|place| Service::public(place, board)).into_iter().collect()
+    public.map(|place| Service::public(place, board)).into_iter().chain([control]).collect()
 }
 
 /// Runs until there is a reason to end.

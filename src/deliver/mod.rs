@@ -8,6 +8,7 @@ pub mod breaker;
 pub mod bucket;
 mod clerk;
 pub mod cloud_events;
+mod discards;
 mod doubt;
 pub mod excerpt;
 pub mod lane;
@@ -41,7 +42,7 @@ use self::{
     worker::Worker,
 };
 use crate::{
-    arrival::Outbox,
+    arrival::{Outbox, Wake},
     clock,
     config::checked::Endpoint,
     notice::Notices,
@@ -154,7 +155,7 @@ async fn asked(reopen: &mut watch::Receiver<u64>) {
 
 /// What a lane waits for.
 enum Happened<C> {
-    Woken,
+    Woken(Wake),
     Answered(Answer),
     Ended(Task),
     Told(Stop),
@@ -192,7 +193,7 @@ async fn deliver<C: Courier, O: Outbox>(
         vitals.beat.wait_until(wake_at);
         let happened = tokio::select! {
             biased;
-            () = &mut woken => Happened::Woken,
+            wake = &mut woken => Happened::Woken(wake),
             told = changed(&mut orders.stop) => Happened::Told(told),
             () = asked(&mut orders.reopen) => Happened::Reopen,
             read = reopening.done() => Happened::Reopened(read),
@@ -204,9 +205,9 @@ async fn deliver<C: Courier, O: Outbox>(
         vitals.beat.begin(now);
         stall::task("lane").await;
         match happened {
-            Happened::Woken => {
+            Happened::Woken(wake) => {
                 woken.set(outbox.woken());
-                worker.woken();
+                worker.woken(wake);
             }
             Happened::Answered(answer) => worker.answered(answer, now),
             Happened::Ended(task) => {

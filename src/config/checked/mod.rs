@@ -39,6 +39,8 @@ pub struct Config {
     pub restart: Restart,
     /// What is logged, and how.
     pub log: Log,
+    /// Where the control socket is; `None`: where it always is.
+    pub control: Option<PathBuf>,
     /// The endpoint that is told of the daemon's own fate; it is defined.
     pub operations: Option<Name>,
     /// Who is pinged while all is well.

@@ -51,6 +51,7 @@ impl Crossing<'_> {
         let state = self.state(&typed.state);
         let listen = self.listen(&typed.http.listen);
         let log = self.log(&typed.log);
+        let control = self.control(&typed.control.socket);
         let instance = self.instance(&typed.instance);
         let drain = self.period(&["shutdown", "drain"], &typed.shutdown.drain, Duration::ZERO);
         let self_check = self.self_check(&typed.self_check);
@@ -68,6 +69,7 @@ impl Crossing<'_> {
             self_check,
             restart,
             log,
+            control,
             operations,
             heartbeat,
         })
