@@ -1,6 +1,8 @@
 //! One promise after the other (P1 to P11, in README.md); the file names carry the number.
 
+mod cloud_events;
 mod demo;
+mod endpoint_keys;
 mod heartbeat;
 mod http_rules;
 mod metrics;
@@ -32,7 +34,9 @@ mod p9_cannot_look_alive;
 mod p9_it_says_how_it_is;
 mod p9_starts_anew;
 mod page;
+mod recovery;
 mod reload;
+mod signatures;
 mod wire;
 
 use std::{
