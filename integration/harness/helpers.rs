@@ -69,6 +69,12 @@ impl Steps {
         assert_eq!(line, "done\n", "the helper program made its step");
     }
 
+    /// Has it make the next step.
+    pub(crate) fn next(&mut self) {
+        self.stdin.write_all(b"\n").unwrap();
+        self.wait_done();
+    }
+
     /// Lets the program run to its end.
     pub(crate) fn end(mut self) {
         self.stdin.write_all(b"\n").unwrap();

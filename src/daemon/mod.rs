@@ -33,6 +33,7 @@ use crate::{
     front::{self, Listener, Place, Service},
     journal::{self, Closing, Journal, Lock, NotLocked},
     logging::Filter,
+    mounts::Mounts,
     notice::Notices,
     stall,
     systemd::{self, NotInherited, Notifier},
@@ -207,6 +208,7 @@ async fn follow(
     let Started { signals, notifier, caretaker, parts, .. } = started;
     let mut look = interval(BEAT_CHECK);
     let mut journal = parts.links.journal.clone();
+    let mut mounts = Mounts::follow();
     loop {
         board.daemon.wait_until(clock::mono() + BEAT_CHECK);
         let asked = tokio::select! {
@@ -217,6 +219,10 @@ async fn follow(
             }
             () = journal.lost() => {
                 parts.roots.rescan();
+                continue;
+            }
+            places = mounts.changed() => {
+                parts.roots.mounts_changed(&places);
                 continue;
             }
             part = parts.lanes.broken() => return Err(Fatal::Broken(part)),
