@@ -56,6 +56,8 @@ mod notice;
 mod secret;
 #[path = "../../src/settle/mod.rs"]
 mod settle;
+#[path = "../../src/stall.rs"]
+mod stall;
 #[path = "doors/stat.rs"]
 mod stat;
 #[path = "../../src/stop.rs"]

@@ -23,6 +23,7 @@ use crate::{
     arrival::{Name, Unavailable},
     clock,
     config::checked::{Config, Instance},
+    stall,
     vitals::JournalVitals,
 };
 
@@ -102,6 +103,7 @@ impl Writer {
         self.ports.vitals.beat.wait();
         let question = questions.blocking_recv();
         self.ports.vitals.beat.begin(clock::mono());
+        stall::here("journal");
         question
     }
 
