@@ -1,0 +1,84 @@
+//! Each way in which TLS fails: it is said in clear words, nothing is handed over, nothing is lost, and the event
+//! goes out when it is put right.
+
+use std::fs;
+
+use crate::{certificates::Authority, site::Site};
+
+const VALID: i32 = 2100;
+const EXPIRED: i32 = 2020;
+
+async fn over_tls(receiver_files: &[&'static str]) -> (Site, Authority) {
+    let site = Site::new().await.receiver_over_tls(receiver_files);
+    let site = site.endpoint("ca_file", "\"/site/tls/ca.pem\"");
+    let authority = Authority::new(&site.path("tls"), "ca");
+    (site, authority)
+}
+
+/// The fault is said about a file that lands; `mend` ends it; then the file is delivered, once.
+async fn is_said_and_mended(site: &Site, words: &str, mend: impl FnOnce()) {
+    let receiver = site.receiver().await;
+    let daemon = site.watchd("watchd").await;
+    let paths = site.drop_files("secret", 1);
+    daemon.wait_for_failure(&paths[0], words).await;
+    assert_eq!(site.record().requests_for(&paths[0]), 0, "nothing was handed over");
+
+    mend();
+    site.engine.kill(&site.receiver_name()).await;
+    receiver.start().await.expect("it starts again");
+    site.wait_until_complete(&paths).await;
+    daemon.wait_until_delivered(&paths[0]).await;
+    assert_eq!(site.record().requests_for(&paths[0]), 1);
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_named_and_a_new_one_lets_the_event_through() {
+    let (site, authority) = over_tls(&["server.pem", "server.key"]).await;
+    let (tls, host) = (site.path("tls"), site.receiver_name());
+    authority.sign(&tls, "server", &host, EXPIRED);
+    let mend = || authority.sign(&tls, "server", &host, VALID);
+    is_said_and_mended(&site, "certificate has expired", mend).await;
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_named_and_a_right_one_lets_the_event_through() {
+    let (site, authority) = over_tls(&["server.pem", "server.key"]).await;
+    let (tls, host) = (site.path("tls"), site.receiver_name());
+    authority.sign(&tls, "server", "other.example.net", VALID);
+    let mend = || authority.sign(&tls, "server", &host, VALID);
+    is_said_and_mended(&site, "certificate is for another host name", mend).await;
+}
+
+#[tokio::test]
+async fn an_unknown_authority_is_named_and_its_certificate_in_ca_file_lets_the_event_through() {
+    let (site, _unconcerned) = over_tls(&["server.pem", "server.key"]).await;
+    let tls = site.path("tls");
+    let unknown = Authority::new(&tls, "unknown");
+    unknown.sign(&tls, "server", &site.receiver_name(), VALID);
+    let mend = || {
+        fs::copy(tls.join("unknown.pem"), tls.join("ca.pem")).expect("it is copied");
+    };
+    is_said_and_mended(&site, "ca_file", mend).await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_wants_a_client_certificate_is_named_and_gets_one() {
+    let (site, authority) = over_tls(&["server.pem", "server.key", "ca.pem"]).await;
+    let (tls, host) = (site.path("tls"), site.receiver_name());
+    authority.sign(&tls, "server", &host, VALID);
+    authority.sign(&tls, "client", "client.example.net", VALID);
+    let _receiver = site.receiver().await;
+    let without = site.watchd("without").await;
+    let paths = site.drop_files("secret", 1);
+    without.wait_for_failure(&paths[0], "client certificate").await;
+    assert_eq!(site.record().requests_for(&paths[0]), 0, "nothing was handed over");
+    without.container.stop_with_timeout(None).await.expect("it is stopped");
+
+    let site = site
+        .endpoint("client_cert_file", "\"/site/tls/client.pem\"")
+        .endpoint("client_key_file", "\"/site/tls/client.key\"");
+    let with = site.watchd("with").await;
+    site.wait_until_complete(&paths).await;
+    with.wait_until_delivered(&paths[0]).await;
+    assert_eq!(site.record().requests_for(&paths[0]), 1);
+}
