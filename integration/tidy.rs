@@ -22,6 +22,9 @@ const PURE: &[&str] = &[
     "settle/unclear",
     "settle/aside",
     "vitals/health",
+    "metrics/exposition",
+    "metrics/pipeline",
+    "status",
     "journal/entry",
     "journal/retention",
     "deliver/schedule",
@@ -60,6 +63,7 @@ const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     ("use ring", &["secret", "deliver/signature"]),
     ("libc", &["lease"]),
     ("hyper_util", &["front"]),
+    ("maud", &["front/page"]),
 ];
 
 struct Source {

@@ -33,6 +33,7 @@ pub mod journal;
 pub(crate) mod kernel;
 pub(crate) mod lease;
 pub mod logging;
+pub mod metrics;
 pub mod notice;
 pub mod secret;
 pub mod settle;

@@ -19,10 +19,16 @@ fn start(receiver: &Receiver, site: &Site) -> (Watchd, Front) {
 fn only_get_and_head_are_answered_and_unknown_pages_are_not_found() {
     let (receiver, site) = (Receiver::up(), Site::new());
     let (watchd, front) = start(&receiver, &site);
-    for page in ["/health", "/ready", "/status"] {
+    for (page, kind) in [
+        ("/", "text/html"),
+        ("/health", "application/json"),
+        ("/ready", "application/json"),
+        ("/status", "application/json"),
+        ("/metrics", "application/openmetrics-text; version=1.0.0"),
+    ] {
         let get = front.get(page);
         assert_eq!(get.status, 200, "{page}: {}", get.text());
-        assert_eq!(get.header("content-type"), Some("application/json"));
+        assert!(get.header("content-type").unwrap().starts_with(kind), "{page}");
         assert_eq!(get.header("cache-control"), Some("no-store"));
         let head =
             |method| format!("{method} {page} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");

@@ -3,6 +3,7 @@
 mod demo;
 mod heartbeat;
 mod http_rules;
+mod metrics;
 mod notices;
 mod operator;
 mod p10_no_secret_leaks;
@@ -27,6 +28,7 @@ mod p6_independent;
 mod p7_stops_cleanly;
 mod p8_bounded;
 mod p9_it_says_how_it_is;
+mod page;
 mod reload;
 mod wire;
 

@@ -6,6 +6,7 @@
 
 mod connections;
 mod listener;
+mod page;
 mod router;
 
 use std::{io, sync::Arc, thread, time::Duration};

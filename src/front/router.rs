@@ -7,15 +7,17 @@ use axum::{
     extract::State,
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
     },
     response::{IntoResponse, Response},
     routing::get,
 };
 use serde::Serialize;
 
+use super::page;
 use crate::{
     clock,
+    metrics::{self, Machine},
     status::{Moment, NotReady, Status, Stuck},
     vitals::Board,
 };
@@ -23,9 +25,11 @@ use crate::{
 /// GET and HEAD of every public page; anything else is 405 or 404.
 pub fn router(board: &Arc<Board>) -> Router {
     Router::new()
+        .route("/", get(page))
         .route("/health", get(health))
         .route("/ready", get(ready))
         .route("/status", get(status))
+        .route("/metrics", get(metrics))
         .with_state(Arc::clone(board))
 }
 
@@ -61,19 +65,31 @@ async fn status(State(board): State<Arc<Board>>) -> Response {
     json(StatusCode::OK, &Status::of(&board, now()))
 }
 
+async fn metrics(State(board): State<Arc<Board>>) -> Response {
+    let text = metrics::text(&board, &Machine::look(), now());
+    fresh(StatusCode::OK, metrics::CONTENT_TYPE, text)
+}
+
+async fn page(State(board): State<Arc<Board>>) -> Response {
+    let text = page::page(&Status::of(&board, now()));
+    let policy = [(CONTENT_SECURITY_POLICY, page::security_policy())];
+    (policy, fresh(StatusCode::OK, "text/html; charset=utf-8", text)).into_response()
+}
+
 fn unless_good(is_good: bool) -> StatusCode {
     if is_good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
+fn fresh(status: StatusCode, kind: &'static str, text: String) -> Response {
+    let headers =
+        [(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (status, headers, text).into_response()
+}
+
 /// A JSON answer that nobody keeps: the next one is another.
 pub fn json(status: StatusCode, document: &impl Serialize) -> Response {
-    let headers = [
-        (CONTENT_TYPE, "application/json"),
-        (CACHE_CONTROL, "no-store"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
     match serde_json::to_string(document) {
-        Ok(text) => (status, headers, text + "\n").into_response(),
+        Ok(text) => fresh(status, "application/json", text + "\n"),
         // A document of ours is text, numbers and lists: this does not happen.
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

@@ -7,6 +7,7 @@
 
 mod endpoint;
 mod watch;
+pub mod words;
 
 use std::time::Instant;
 
