@@ -2,7 +2,7 @@
 //! it is there and once when the answer is out. While the file `hold` exists, answers wait.
 //!
 //! `receiver DIR [CERTIFICATE KEY [CLIENT_CA]]`: port 8080; over TLS with a certificate; a client certificate
-//! is required where its issuer is named.
+//! is required while the file of its issuer exists.
 
 use std::{
     env, fs,
@@ -56,7 +56,7 @@ fn server_config(
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?;
-    let builder = match client_ca {
+    let builder = match client_ca.filter(|path| path.exists()) {
         None => builder.with_no_client_auth(),
         Some(path) => {
             let mut roots = RootCertStore::empty();
