@@ -62,7 +62,7 @@ const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     // Not `rustls::crypto::ring`, which is part of TLS.
     ("use ring", &["secret", "deliver/signature"]),
     ("libc", &["lease"]),
-    ("hyper_util", &["front"]),
+    ("hyper_util", &["front", "control/client"]),
     ("maud", &["front/page"]),
 ];
 

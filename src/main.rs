@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use watchd::{
     check,
     cli::{self, Command},
-    config, daemon, demo, events, http, logging,
+    config, daemon, demo, events, http, logging, operator,
 };
 
 fn main() -> ExitCode {
@@ -15,6 +15,10 @@ fn main() -> ExitCode {
         Command::Run(sources) => run(&sources),
         Command::Demo { keep } => demo::run(keep),
         Command::Events(asked) => events::run(asked),
+        Command::Status { which, json } => operator::status::run(which, json),
+        Command::Resume { which, json, name } => operator::endpoint::resume(which, &name, json),
+        Command::Completions(shell) => cli::paper::completions(shell),
+        Command::Manual(out) => cli::paper::manual(out.as_deref()),
     }
 }
 

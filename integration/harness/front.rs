@@ -9,7 +9,11 @@ use std::{
 
 use serde_json::Value;
 
-use super::{PATIENCE, Watchd, clock::wait_until, log::said};
+use super::{
+    PATIENCE, Watchd,
+    clock::wait_until,
+    log::{Line, said},
+};
 
 /// Where a daemon serves its pages.
 #[derive(Clone, Copy)]
@@ -23,11 +27,16 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
+/// What the daemon says when the public listener is there; the control socket is another.
+pub(crate) fn listening(watchd: &Watchd) -> Line {
+    let is_public = |line: &Line| line.field("part").as_deref() == Some("http");
+    watchd.wait_for_log("the public listener", |line| line.says(said::LISTENING) && is_public(line))
+}
+
 impl Front {
     /// Of a daemon whose `http.listen` is a TCP address.
     pub(crate) fn of(watchd: &Watchd) -> Self {
-        let line = watchd.wait_for(said::LISTENING);
-        Self(line.field("address").unwrap().parse().unwrap())
+        Self(listening(watchd).field("address").unwrap().parse().unwrap())
     }
 
     pub(crate) fn connect(self) -> TcpStream {

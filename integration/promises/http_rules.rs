@@ -118,7 +118,7 @@ fn a_unix_socket_serves_the_same_and_one_that_was_left_behind_is_replaced() {
     let config = site.config(&receiver.url()).set("http", "listen", listen);
     for _ in 0..2 {
         let mut watchd = config.ready();
-        watchd.wait_for(said::LISTENING);
+        crate::harness::front::listening(&watchd);
         assert_eq!(get_unix(&socket, "/health").status, 200);
         let mode = socket.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o660);

@@ -14,7 +14,7 @@ pub use self::{
     event::EventId,
     memory::{FirstScan, Memory, Present, Recall, Recorded, Recorder, Scanned, Unavailable},
     name::Name,
-    outbox::{Conclusion, Due, DueBatch, Outbox, Refusal, UrlPrint},
+    outbox::{Conclusion, Due, DueBatch, Outbox, Refusal, UrlPrint, Wake},
     path::{RelPath, Shown},
     stages::{Found, Report, Settled, Sighting},
     version::{Identity, Kind, Sample, Stamp, Version, Witness},

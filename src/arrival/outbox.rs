@@ -66,6 +66,8 @@ pub struct DueBatch {
     pub more: bool,
     /// How many more wait for this endpoint beyond `events`, due or not.
     pub waiting: u64,
+    /// An operator sends events again since the last question: they go out slowly at first.
+    pub replayed: bool,
 }
 
 /// Stage 4 to 3: how one attempt ended.
@@ -105,6 +107,15 @@ impl Conclusion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UrlPrint(pub [u8; 16]);
 
+/// What the journal tells all lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// Something new may be due.
+    News,
+    /// The same, and what lanes hold may have been discarded.
+    Discarded,
+}
+
 /// What delivery needs of the journal. One endpoint's view of it.
 pub trait Outbox {
     /// Events of `endpoint` that are due, without those in `held` (already with the lane), at most
@@ -140,6 +151,13 @@ pub trait Outbox {
         url: UrlPrint,
     ) -> impl Future<Output = Result<bool, Unavailable>>;
 
-    /// Waits until something new may be due for any endpoint.
-    fn woken(&self) -> impl Future<Output = ()>;
+    /// Which of `held` no longer wait for `endpoint`: an operator has discarded them.
+    fn missing(
+        &self,
+        endpoint: &Name,
+        held: Vec<i64>,
+    ) -> impl Future<Output = Result<Vec<i64>, Unavailable>>;
+
+    /// Waits until there is news for any endpoint.
+    fn woken(&self) -> impl Future<Output = Wake>;
 }

@@ -1,14 +1,16 @@
 //! `watchd events ...`: which events, and what is to be done with them.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Subcommand, ValueEnum, error::ErrorKind};
 
+use super::{Cli, place::PlaceArgs};
 use crate::{
     arrival::EventId,
     clock,
-    config::{Flags, Sources, units},
+    config::units,
     journal::look::{Filter, PathPattern, State},
+    operator::place::Which,
 };
 
 /// Rows that `list` prints unless told otherwise.
@@ -16,8 +18,8 @@ const LIST_DEFAULT: usize = 1000;
 
 /// A command about events.
 pub struct Events {
-    /// Where the journal is.
-    pub journal: JournalAt,
+    /// Whose.
+    pub place: Which,
     /// For programs: one JSON object a line.
     pub json: bool,
     /// What to do.
@@ -30,14 +32,10 @@ pub enum Ask {
     List(Filter, usize),
     /// Show these.
     Show(Vec<EventId>),
-}
-
-/// Where a command finds the journal, and the daemon.
-pub enum JournalAt {
-    /// In the state directory of this configuration.
-    Config(Box<Sources>),
-    /// In this directory.
-    StateDir(PathBuf),
+    /// Send those that fit again.
+    Retry(Filter),
+    /// Forget those that fit.
+    Discard(Filter),
 }
 
 #[derive(Subcommand)]
@@ -46,6 +44,10 @@ pub(super) enum EventsVerb {
     List(Box<ListArgs>),
     /// Show events with their body and their last attempts; exit code 1 when one is not there
     Show(ShowArgs),
+    /// Send events again, dead ones with all their attempts, under their old ids; exit code 1 when there is none
+    Retry(Box<TreatArgs>),
+    /// Forget events: they are not sent any more; asks nothing, prints what it did; exit code 1 when there is none
+    Discard(Box<TreatArgs>),
 }
 
 #[derive(Args)]
@@ -69,16 +71,17 @@ pub(super) struct ShowArgs {
 }
 
 #[derive(Args)]
-struct PlaceArgs {
-    /// The configuration file of the daemon
-    #[arg(long, value_name = "FILE", conflicts_with = "state_dir")]
-    config: Option<PathBuf>,
-    /// Its state directory
-    #[arg(long, value_name = "DIR")]
-    state_dir: Option<PathBuf>,
-    /// Print one JSON object a line
-    #[arg(long)]
-    json: bool,
+pub(super) struct TreatArgs {
+    /// As listed: evt_ and 32 digits
+    #[arg(value_name = "ID", required_unless_present = "all", value_parser = id)]
+    ids: Vec<EventId>,
+    /// All that fit; --endpoint, --watch, --path, --since or --state has to say which
+    #[arg(long, conflicts_with = "ids")]
+    all: bool,
+    #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
+    place: PlaceArgs,
 }
 
 #[derive(Args)]
@@ -114,23 +117,34 @@ enum StateArg {
 }
 
 impl EventsVerb {
-    pub(super) fn asked(self) -> Events {
+    pub(super) fn asked(self) -> Result<Events, clap::Error> {
         let (place, ask) = match self {
             Self::List(args) => (args.place, Ask::List(args.filter.wanted(), args.limit)),
             Self::Show(args) => (args.place, Ask::Show(args.ids)),
+            Self::Retry(args) => {
+                let (place, filter) = args.wanted()?;
+                (place, Ask::Retry(filter))
+            }
+            Self::Discard(args) => {
+                let (place, filter) = args.wanted()?;
+                (place, Ask::Discard(filter))
+            }
         };
-        let (journal, json) = place.found();
-        Events { journal, json, ask }
+        let (place, json) = place.found();
+        Ok(Events { place, json, ask })
     }
 }
 
-impl PlaceArgs {
-    fn found(self) -> (JournalAt, bool) {
-        let of_config = || Sources::of_process(self.config, Flags::default());
-        let journal = self
-            .state_dir
-            .map_or_else(|| JournalAt::Config(Box::new(of_config())), JournalAt::StateDir);
-        (journal, self.json)
+impl TreatArgs {
+    /// A slip of the hand must not treat everything.
+    fn wanted(self) -> Result<(PlaceArgs, Filter), clap::Error> {
+        let filter = Filter { ids: self.ids, ..self.filter.wanted() };
+        if !filter.is_empty() {
+            return Ok((self.place, filter));
+        }
+        let message =
+            "--all needs to be told which: --state, --endpoint, --watch, --path or --since";
+        Err(<Cli as CommandFactory>::command().error(ErrorKind::MissingRequiredArgument, message))
     }
 }
 
@@ -138,6 +152,7 @@ impl FilterArgs {
     fn wanted(self) -> Filter {
         let since = self.since.map(|ago| clock::wall().before(ago).0);
         Filter {
+            ids: Vec::new(),
             state: match self.state {
                 StateArg::Dead => Some(State::Dead),
                 StateArg::Waiting => Some(State::Waiting),

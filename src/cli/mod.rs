@@ -1,15 +1,22 @@
 //! The command line: what was asked for. Doing it is the business of others.
 
 mod events;
+pub mod paper;
+mod place;
 
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use clap_complete::Shell;
 
-use self::events::EventsVerb;
-pub use self::events::{Ask, Events, JournalAt};
+pub use self::events::{Ask, Events};
+use self::{events::EventsVerb, place::PlaceArgs};
 
-use crate::config::{Flags, Sources};
+use crate::{
+    arrival::Name,
+    config::{Flags, Sources},
+    operator::place::Which,
+};
 
 /// What to do.
 pub enum Command {
@@ -26,6 +33,26 @@ pub enum Command {
     },
     /// What has not been delivered.
     Events(Events),
+    /// What is waited for, and why.
+    Status {
+        /// Of which daemon.
+        which: Which,
+        /// For programs.
+        json: bool,
+    },
+    /// Deliver again to an endpoint that answered 410 Gone.
+    Resume {
+        /// Of which daemon.
+        which: Which,
+        /// For programs.
+        json: bool,
+        /// Which endpoint.
+        name: Name,
+    },
+    /// How a shell completes this command line.
+    Completions(Shell),
+    /// The manual, into this directory or to standard output.
+    Manual(Option<PathBuf>),
 }
 
 /// Reads the command line of this process. Ends it for `--help`, `--version` (0) and errors (2).
@@ -70,9 +97,41 @@ enum Verb {
         #[arg(long)]
         keep: bool,
     },
-    /// What has not been delivered: list it, show it
+    /// What has not been delivered: list it, show it, send it again, forget it
     #[command(subcommand)]
     Events(EventsVerb),
+    /// What the daemon is waiting for, and why; exit code 1 when it does not run
+    Status(PlaceArgs),
+    /// What to do about an endpoint
+    #[command(subcommand)]
+    Endpoint(EndpointVerb),
+    /// Print a script that completes this command line, for bash, zsh, fish, elvish or powershell
+    Completions {
+        /// For this shell
+        shell: Shell,
+    },
+    /// Print the manual, or write its pages into a directory
+    Man {
+        /// One page for each command
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+enum EndpointVerb {
+    /// Deliver again to an endpoint that answered 410 Gone; exit code 1 when it is not parked
+    Resume {
+        /// Its name
+        #[arg(value_parser = name)]
+        name: Name,
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+}
+
+fn name(text: &str) -> Result<Name, &'static str> {
+    Name::parse(text).ok_or("a name is lower-case letters, digits and hyphens")
 }
 
 #[derive(Args)]
@@ -100,7 +159,17 @@ impl Cli {
             Some(Verb::Run(args)) => args.asked(),
             Some(Verb::Check(args)) => Ok(Command::Check(args.sources()?)),
             Some(Verb::Demo { keep }) => Ok(Command::Demo { keep }),
-            Some(Verb::Events(verb)) => Ok(Command::Events(verb.asked())),
+            Some(Verb::Status(place)) => {
+                let (which, json) = place.found();
+                Ok(Command::Status { which, json })
+            }
+            Some(Verb::Endpoint(EndpointVerb::Resume { name, place })) => {
+                let (which, json) = place.found();
+                Ok(Command::Resume { which, json, name })
+            }
+            Some(Verb::Completions { shell }) => Ok(Command::Completions(shell)),
+            Some(Verb::Man { out }) => Ok(Command::Manual(out)),
+            Some(Verb::Events(verb)) => Ok(Command::Events(verb.asked()?)),
         }
     }
 }

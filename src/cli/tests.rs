@@ -1,5 +1,5 @@
 use super::*;
-use crate::journal::look::State;
+use crate::{journal::look::State, operator::place::Which};
 
 fn parse(words: &str) -> Result<Command, ErrorKind> {
     let words = std::iter::once("watchd").chain(words.split_whitespace());
@@ -42,16 +42,16 @@ fn events(words: &str) -> Events {
 
 #[test]
 fn events_are_listed_by_what_fits() {
-    let Events { journal, json, ask } = events("events list --state-dir /s --json");
-    assert!(matches!(journal, JournalAt::StateDir(dir) if dir == std::path::Path::new("/s")));
+    let Events { place, json, ask } = events("events list --state-dir /s --json");
+    assert!(matches!(place, Which::StateDir(dir) if dir == std::path::Path::new("/s")));
     let Ask::List(filter, limit) = ask else { panic!() };
     assert!(json && limit == 1000 && filter.state.is_none() && filter.since_ms.is_none());
     for (word, expected) in
         [("dead", State::Dead), ("waiting", State::Waiting), ("parked", State::Parked)]
     {
-        let Events { journal, ask, .. } = events(&format!("events list --state {word}"));
+        let Events { place, ask, .. } = events(&format!("events list --state {word}"));
         let Ask::List(filter, _) = ask else { panic!() };
-        assert!(matches!(journal, JournalAt::Config(_)) && filter.state == Some(expected));
+        assert!(matches!(place, Which::Config(_)) && filter.state == Some(expected));
     }
     let narrow = "events list --endpoint e --watch w --path *.pdf --since 2h --limit 7";
     let Ask::List(filter, 7) = events(narrow).ask else { panic!() };
@@ -66,6 +66,17 @@ fn events_are_shown_by_their_whole_id() {
     let id = "evt_01961f2e7c3a7b2e8d54f00dcafe0001";
     let Ask::Show(ids) = events(&format!("events show {id} {id}")).ask else { panic!() };
     assert_eq!(ids.len(), 2);
+}
+
+#[test]
+fn what_is_treated_is_named_or_narrowed() {
+    let id = "evt_01961f2e7c3a7b2e8d54f00dcafe0001";
+    let Ask::Retry(filter) = events(&format!("events retry {id} --endpoint e")).ask else {
+        panic!()
+    };
+    assert_eq!((filter.ids.len(), filter.endpoint.as_deref()), (1, Some("e")));
+    let Ask::Discard(filter) = events("events discard --all --state dead").ask else { panic!() };
+    assert!(filter.ids.is_empty() && filter.state == Some(State::Dead));
 }
 
 #[test]
@@ -85,6 +96,11 @@ fn usage_errors() {
         "events list --limit x",
         "events show",
         "events show evt_1",
+        "events retry",
+        "events retry --all",
+        "events discard --all --state all",
+        "events discard --endpoint e",
+        "events discard evt_01961f2e7c3a7b2e8d54f00dcafe0001 --all",
         "--config f check",
     ] {
         assert!(parse(words).is_err(), "{words}");

@@ -54,6 +54,14 @@ pub(super) fn toml(config: &Config, typed: &Settings) -> String {
     page.table("log");
     page.key("level", Text(&config.log.filter));
     page.key("format", Text(log_format(config.log.format)));
+    page.table("control");
+    page.key(
+        "socket",
+        config
+            .control
+            .as_ref()
+            .map_or(Text("auto"), |path| Text(path.to_str().unwrap_or_default())),
+    );
     page.0
 }
 

@@ -6,7 +6,10 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::lanes::Lanes;
-use crate::journal::{Closing, Journal};
+use crate::{
+    control,
+    journal::{Closing, Journal},
+};
 
 /// How long the journal may take to close. It has nothing to lose by then.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
@@ -21,10 +24,13 @@ pub(super) async fn shut_down(
     thread: JoinHandle<Closing>,
     mut lanes: Lanes,
     drain: Duration,
+    control: &control::Socket,
 ) {
     // A journal that does not even take this records nothing either.
     let _hangs = timeout(TELL_LIMIT, journal.refuse_arrivals()).await;
     lanes.stop_all(drain).await;
+    // Before the journal is given up: the next daemon has one of its own.
+    control.withdraw();
     if timeout(CLOSE_LIMIT, close(journal, thread)).await.is_err() {
         warn!("the journal did not close in time; it is checked at the next start");
     }

@@ -23,6 +23,7 @@ use self::{
 use crate::{
     clock,
     config::{Sources, checked::Config},
+    control,
     front::{self, Place, Service},
     journal::{self, Journal, Lock, NotLocked},
     logging::Filter,
@@ -93,10 +94,12 @@ async fn serve(
     board: &Arc<Board>,
 ) -> Result<(), Fatal> {
     let mut signals = Signals::take().map_err(starting("signal handling"))?;
-    let _front = front::start(services(&config, board), board).map_err(starting("the front"))?;
     let vitals = Arc::clone(&board.journal);
     let (journal, thread) =
         Journal::start(&config, lock, vitals).map_err(starting("the journal"))?;
+    let control = control::Socket::of(&config);
+    let services = services(&config, board, control.service(&journal, board));
+    let _front = front::start(services, board).map_err(starting("the front"))?;
     let links = Links { journal, notices: Notices::default(), board: Arc::clone(board) };
     // Ends with the runtime: what it has not handed over by then is no event.
     let _carries = tokio::spawn(notices::carry(links.notices.clone(), links.journal.clone()));
@@ -108,7 +111,7 @@ async fn serve(
     board.daemon.wait_until(clock::mono() + parts.config.drain);
     parts.roots.stop_all();
     tokio::select! {
-        () = shut_down(&parts.links.journal, thread, parts.lanes, parts.config.drain) => {}
+        () = shut_down(&parts.links.journal, thread, parts.lanes, parts.config.drain, &control) => {}
         // What is not delivered is in the journal.
         () = signals.stop_again() => {
             warn!("asked again: ending at once");
@@ -119,9 +122,9 @@ async fn serve(
 }
 
 /// Who may ask what, and where.
-fn services(config: &Config, board: &Arc<Board>) -> Vec<Service> {
+fn services(config: &Config, board: &Arc<Board>, control: Service) -> Vec<Service> {
     let public = config.listen.clone().map(|at| Place::Own { at, mode: 0o660 });
-    public.map(|place| Service::public(place, board)).into_iter().collect()
+    public.map(|place| Service::public(place, board)).into_iter().chain([control]).collect()
 }
 
 /// Runs until asked to stop.

@@ -28,11 +28,13 @@ pub(super) fn keep_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
         ("state.dir", old.state.dir != new.state.dir),
         ("http.listen", old.listen != new.listen),
         ("log.format", old.log.format != new.log.format),
+        ("control.socket", old.control != new.control),
     ];
     new.instance.clone_from(&old.instance);
     new.state.dir.clone_from(&old.state.dir);
     new.listen.clone_from(&old.listen);
     new.log.format = old.log.format;
+    new.control.clone_from(&old.control);
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
 }
 

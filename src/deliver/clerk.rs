@@ -25,6 +25,8 @@ pub(super) enum Call {
     Park(UrlPrint),
     /// Ask whether it is.
     IsParked(UrlPrint),
+    /// Ask which of these an operator has discarded.
+    Missing(Vec<i64>),
 }
 
 /// What came of it.
@@ -40,6 +42,8 @@ pub(super) enum Answer {
     Parked,
     /// To [`Call::IsParked`].
     IsParked(bool),
+    /// To [`Call::Missing`].
+    Missing(Vec<i64>),
 }
 
 const AGAIN_FIRST: Duration = Duration::from_millis(100);
@@ -84,6 +88,7 @@ async fn ask_once<O: Outbox>(
             Answer::Parked
         }
         Call::IsParked(print) => Answer::IsParked(outbox.is_parked(endpoint, *print).await?),
+        Call::Missing(held) => Answer::Missing(outbox.missing(endpoint, held.clone()).await?),
     })
 }
 

@@ -8,6 +8,7 @@ pub mod breaker;
 pub mod bucket;
 mod clerk;
 pub mod cloud_events;
+mod discards;
 mod doubt;
 pub mod excerpt;
 pub mod lane;
@@ -41,7 +42,7 @@ use self::{
     worker::Worker,
 };
 use crate::{
-    arrival::Outbox,
+    arrival::{Outbox, Wake},
     clock,
     config::checked::Endpoint,
     notice::Notices,
@@ -153,7 +154,7 @@ async fn asked(reopen: &mut watch::Receiver<u64>) {
 
 /// What a lane waits for.
 enum Happened<C> {
-    Woken,
+    Woken(Wake),
     Answered(Answer),
     Ended(Task),
     Told(Stop),
@@ -191,7 +192,7 @@ async fn deliver<C: Courier, O: Outbox>(
         vitals.beat.wait_until(wake_at);
         let happened = tokio::select! {
             biased;
-            () = &mut woken => Happened::Woken,
+            wake = &mut woken => Happened::Woken(wake),
             told = changed(&mut orders.stop) => Happened::Told(told),
             () = asked(&mut orders.reopen) => Happened::Reopen,
             read = reopening.done() => Happened::Reopened(read),
@@ -202,9 +203,9 @@ async fn deliver<C: Courier, O: Outbox>(
         let now = clock::mono();
         vitals.beat.begin(now);
         match happened {
-            Happened::Woken => {
+            Happened::Woken(wake) => {
                 woken.set(outbox.woken());
-                worker.woken();
+                worker.woken(wake);
             }
             Happened::Answered(answer) => worker.answered(answer, now),
             Happened::Ended(task) => {

@@ -1,128 +1,173 @@
-//! `watchd events ...`: what waits, what is parked, what is dead, and why.
+//! `watchd events ...`: what waits, what is parked, what is dead, and why; and what is done about it.
 
+mod source;
 mod text;
 
 use std::{
-    fs,
+    collections::BTreeMap,
     io::{self, Write},
-    path::PathBuf,
     process::ExitCode,
 };
 
 use serde::Serialize;
 
+use self::source::{Failed, Source, treat};
 use crate::{
     arrival::EventId,
-    check,
-    cli::{Ask, Events, JournalAt},
-    clock, config,
-    journal::{
-        look::Filter,
-        snapshot::{Snapshot, SnapshotError},
-    },
+    cli::{Ask, Events},
+    clock,
+    control::{NoAnswer, TreatedRow},
+    journal::{Remedied, look::Filter},
+    operator::place::Place,
 };
 
 /// Does what was asked. 1: it failed, or there was nothing to do it with.
 pub fn run(events: Events) -> ExitCode {
-    let dir = match find(events.journal) {
-        Ok(dir) => dir,
+    let place = match events.place.find() {
+        Ok(place) => place,
         Err(code) => return code,
     };
-    let snapshot = match Snapshot::take(&dir) {
-        Ok(snapshot) => snapshot,
-        Err(error) => return failed(&error),
-    };
     let done = match events.ask {
-        Ask::List(filter, limit) => list(&snapshot, &filter, limit, events.json),
-        Ask::Show(ids) => show(&snapshot, &ids, events.json),
+        Ask::List(filter, limit) => list(&place, &filter, limit, events.json),
+        Ask::Show(ids) => show(&place, ids, events.json),
+        Ask::Retry(filter) => treat_all(&place, &RETRY, &filter, events.json),
+        Ask::Discard(filter) => treat_all(&place, &DISCARD, &filter, events.json),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) | Err(Failed::Printing(_)) => ExitCode::FAILURE,
-        Err(Failed::Reading(error)) => failed(&error),
+        Err(why) => {
+            complain(&why.to_string());
+            ExitCode::FAILURE
+        }
     }
-}
-
-/// Why a command did not get to its end.
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error(transparent)]
-    Reading(#[from] SnapshotError),
-    /// A reader that went away, such as `head`, is no success, and needs no words.
-    #[error(transparent)]
-    Printing(#[from] io::Error),
-}
-
-fn failed(error: &SnapshotError) -> ExitCode {
-    complain(&format!("{error}; name another with --state-dir"));
-    ExitCode::FAILURE
 }
 
 fn complain(what: &str) {
     let _closed = writeln!(io::stderr(), "watchd: {what}");
 }
 
-/// The state directory. A daemon that was started with flags alone has one of its own below the default.
-fn find(journal: JournalAt) -> Result<PathBuf, ExitCode> {
-    let sources = match journal {
-        JournalAt::StateDir(dir) => return Ok(dir),
-        JournalAt::Config(sources) => sources,
-    };
-    let dir = match sources.config {
-        Some(_) => config::load(&sources).map(|loaded| loaded.config.state.dir),
-        None => config::state_dir(&sources),
-    };
-    let dir = dir.map_err(|problems| check::refused(&problems))?;
-    let below =
-        fs::read_dir(&dir).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let mut with_journal = below.filter(|below| Snapshot::exists(below));
-    match (Snapshot::exists(&dir), with_journal.next(), with_journal.next()) {
-        (false, Some(only), None) => Ok(only),
-        _ => Ok(dir),
-    }
-}
-
 /// Prints the deliveries that fit; whether there was one.
-fn list(snapshot: &Snapshot, filter: &Filter, limit: usize, json: bool) -> Result<bool, Failed> {
-    let (rows, more) = snapshot.list(filter, limit)?;
+fn list(place: &Place, filter: &Filter, limit: usize, json: bool) -> Result<bool, Failed> {
+    let source = Source::open(place)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
-    for row in &rows {
-        if json {
-            print_json(&mut out, row)?;
-        } else {
-            writeln!(out, "{}", text::line(row))?;
+    let (mut left, mut after, mut found) = (limit, None, false);
+    loop {
+        let (rows, next) = source.list(filter, after, left)?;
+        for row in &rows {
+            found = true;
+            if json {
+                print_json(&mut out, row)?;
+            } else {
+                writeln!(out, "{}", text::line(row))?;
+            }
+        }
+        left = left.saturating_sub(rows.len());
+        after = next;
+        if after.is_none() || left == 0 {
+            break;
         }
     }
-    if rows.is_empty() && !json {
+    if !found && !json {
         writeln!(out, "no event fits: what is delivered is not kept")?;
     }
     out.flush()?;
-    if more {
-        complain(&format!("there are more than {limit}; see --limit"));
+    if after.is_some() {
+        complain(&format!("that was the limit, {limit}; there may be more, see --limit"));
     }
-    Ok(!rows.is_empty())
+    Ok(found)
 }
 
 /// Prints these events whole; whether each was there.
-fn show(snapshot: &Snapshot, ids: &[EventId], json: bool) -> Result<bool, Failed> {
+fn show(place: &Place, ids: Vec<EventId>, json: bool) -> Result<bool, Failed> {
+    let source = Source::open(place)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let mut complete = true;
-    for id in ids {
-        let details = snapshot.show(*id)?;
-        if details.is_empty() {
-            complete = false;
-            complain(&format!("{id} is not in the journal: it was delivered, or never was there"));
-        }
-        for detail in &details {
+    let filter = Filter { ids, ..Filter::default() };
+    let (mut after, mut missing) = (None, text::names(&filter.ids));
+    loop {
+        let (events, next) = source.show(&filter, after)?;
+        for event in &events {
+            missing.remove(&event.event);
             if json {
-                print_json(&mut out, detail)?;
+                print_json(&mut out, event)?;
             } else {
-                out.write_all(text::detail(detail, clock::wall()).as_bytes())?;
+                out.write_all(text::detail(event, clock::wall()).as_bytes())?;
             }
+        }
+        after = next;
+        if after.is_none() {
+            break;
         }
     }
     out.flush()?;
-    Ok(complete)
+    complain_of(&missing);
+    Ok(missing.is_empty())
+}
+
+fn complain_of(missing: &std::collections::BTreeSet<String>) {
+    for id in missing {
+        complain(&format!("{id} is not in the journal: it was delivered, or never was there"));
+    }
+}
+
+/// A remedy in words.
+struct Words {
+    verb: &'static str,
+    done: &'static str,
+}
+
+const RETRY: Words = Words { verb: "retry", done: "will be sent again" };
+const DISCARD: Words = Words { verb: "discard", done: "discarded" };
+
+/// Does it to everything that fits, and prints what became of each; whether each that was asked for was there
+/// and it could be done to one at least.
+fn treat_all(place: &Place, words: &Words, filter: &Filter, json: bool) -> Result<bool, Failed> {
+    let client = place.client().map_err(Failed::Start)?;
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let (mut after, mut missing) = (None, text::names(&filter.ids));
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    loop {
+        let treated = treat(&client, words.verb, filter, after).map_err(must_run)?;
+        for event in &treated.events {
+            missing.remove(&event.row.event);
+            let outcome = outcome(event, words);
+            *counts.entry(outcome).or_default() += 1;
+            if json {
+                print_json(&mut out, event)?;
+            } else {
+                writeln!(out, "{}", text::treated(&event.row, outcome))?;
+            }
+        }
+        after = treated.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    if !json {
+        writeln!(out, "{}", text::counts(&counts))?;
+    }
+    out.flush()?;
+    complain_of(&missing);
+    Ok(missing.is_empty() && counts.contains_key(words.done))
+}
+
+fn outcome(event: &TreatedRow, words: &Words) -> &'static str {
+    match event.outcome {
+        Remedied::Done => words.done,
+        Remedied::Gone => "ended meanwhile",
+        Remedied::NotConfigured => "left alone: its endpoint is not configured",
+        Remedied::EndpointParked => {
+            "left alone: its endpoint answered 410 Gone, see `watchd endpoint resume`"
+        }
+    }
+}
+
+/// Only the daemon writes into its journal.
+fn must_run(failed: Failed) -> Failed {
+    match failed {
+        Failed::Asking(NoAnswer::Down(socket)) => Failed::MustRun(socket),
+        other => other,
+    }
 }
 
 fn print_json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {

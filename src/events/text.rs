@@ -1,10 +1,15 @@
 //! How events look to a person. Pure.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
 use crate::{
+    arrival::EventId,
     clock::WallMs,
     journal::look::{Attempt, Delivery, Detail, Row, State},
 };
@@ -22,6 +27,27 @@ fn refusal(row: &Row) -> String {
         (None, Some(reason)) => reason.clone(),
         (None, None) => "not tried yet".into(),
     }
+}
+
+/// What was done to one event at one endpoint.
+pub(super) fn treated(row: &Row, outcome: &str) -> String {
+    let Row { event, endpoint, watch, path, .. } = row;
+    let state = row.state.name();
+    format!("{event}  {state:7}  {endpoint}  {watch}/{path}  {outcome}")
+}
+
+/// What was done to all of them.
+pub(super) fn counts(counts: &BTreeMap<&str, u64>) -> String {
+    if counts.is_empty() {
+        return "no event fits: what is delivered is not kept".into();
+    }
+    let each: Vec<_> = counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
+    each.join("; ")
+}
+
+/// As they are printed.
+pub(super) fn names(ids: &[EventId]) -> BTreeSet<String> {
+    ids.iter().map(ToString::to_string).collect()
 }
 
 /// Everything about one event, in several lines.
@@ -59,7 +85,7 @@ fn standing(row: &Row, now: WallMs) -> String {
         n => format!("{n} attempts"),
     };
     let next = match (row.state, &row.behind, row.due_ms) {
-        (State::Dead, ..) => "given up".to_owned(),
+        (State::Dead, ..) => "given up; `watchd events retry` sends it again".to_owned(),
         (State::Parked, ..) => "its endpoint is not configured, or answered 410 Gone".to_owned(),
         (State::Waiting, Some(first), _) => format!("goes after {first}"),
         (State::Waiting, None, Some(due)) if WallMs(due) > now => {

@@ -52,6 +52,18 @@ impl Census {
         }
     }
 
+    /// A dead letter waits again: it may be older than what waits.
+    pub(crate) fn revived(&mut self, endpoint: i64) {
+        self.oldest.remove(&endpoint);
+    }
+
+    /// One less is parked.
+    pub(crate) fn unparked(&mut self, endpoint: i64) {
+        if let Some(count) = self.parked.get_mut(&endpoint) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
     fn oldest(&mut self, db: &Connection, endpoint: i64) -> Result<Option<WallMs>, StoreError> {
         let from = self.oldest.get(&endpoint).map_or(0, |oldest| oldest.seq);
         let sql = "SELECT d.seq, e.committed_ms FROM delivery d JOIN event e ON e.seq = d.seq

@@ -8,6 +8,7 @@ mod arrivals;
 mod attempts;
 mod census;
 mod configured;
+mod desk;
 mod entry;
 mod identity;
 pub mod look;
@@ -15,6 +16,8 @@ mod notices;
 mod open;
 mod outbox;
 mod question;
+mod reads;
+mod remedy;
 mod retention;
 mod schema;
 pub mod snapshot;
@@ -34,12 +37,16 @@ use std::{
 
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
-pub use self::identity::{Lock, NotLocked, lock};
 use self::{arrivals::Source, configured::Configured, question::Question, writer::Writer};
+pub use self::{
+    desk::{Desk, Treated},
+    identity::{Lock, NotLocked, lock},
+    remedy::{Remedied, Remedy},
+};
 use crate::{
     arrival::{
         Conclusion, DueBatch, FirstScan, Memory, Name, Outbox, Present, Recall, Recorded, Recorder,
-        RelPath, Scanned, Settled, Unavailable, UrlPrint,
+        RelPath, Scanned, Settled, Unavailable, UrlPrint, Wake,
     },
     clock,
     config::checked::{self, Config},
@@ -54,8 +61,22 @@ const QUESTIONS_MAX: usize = 256;
 #[derive(Clone)]
 pub struct Journal {
     questions: mpsc::Sender<Question>,
-    woken: watch::Receiver<u64>,
+    woken: watch::Receiver<Wakes>,
     losses: watch::Receiver<u64>,
+}
+
+/// Counts what lanes are woken for. Only a change means anything.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wakes {
+    turns: u64,
+    discards: u64,
+}
+
+impl Wakes {
+    fn note(&mut self, discards: u64) {
+        self.turns += 1;
+        self.discards = discards;
+    }
 }
 
 /// How the last run ended, as the journal knows it.
@@ -84,7 +105,7 @@ impl Journal {
         vitals: Arc<JournalVitals>,
     ) -> io::Result<(Self, JoinHandle<Closing>)> {
         let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
-        let (wake, woken) = watch::channel(0);
+        let (wake, woken) = watch::channel(Wakes::default());
         let (lose, losses) = watch::channel(0);
         let writer =
             Writer::new(config, lock, writer::Ports { questions: asked, wake, lose, vitals });
@@ -105,7 +126,9 @@ impl Journal {
 
     /// The view of one lane.
     pub fn for_lane(&self) -> LaneView {
-        LaneView { questions: self.questions.clone(), woken: Mutex::new(self.woken.clone()) }
+        let discards = self.woken.borrow().discards;
+        let woken = Mutex::new((self.woken.clone(), discards));
+        LaneView { questions: self.questions.clone(), woken }
     }
 
     /// Waits until a damaged database has been replaced: everything must be scanned again.
@@ -230,7 +253,8 @@ impl Memory for WatchView {
 /// A lane's view of the journal.
 pub struct LaneView {
     questions: mpsc::Sender<Question>,
-    woken: Mutex<watch::Receiver<u64>>,
+    /// And how many discards it has heard of.
+    woken: Mutex<(watch::Receiver<Wakes>, u64)>,
 }
 
 impl LaneView {
@@ -276,9 +300,19 @@ impl Outbox for LaneView {
         self.ask(|reply| Question::IsParked { endpoint, url, reply }).await
     }
 
-    async fn woken(&self) {
-        if self.woken.lock().await.changed().await.is_err() {
+    async fn missing(&self, endpoint: &Name, held: Vec<i64>) -> Result<Vec<i64>, Unavailable> {
+        let endpoint = endpoint.clone();
+        self.ask(|reply| Question::Missing { endpoint, held, reply }).await
+    }
+
+    async fn woken(&self) -> Wake {
+        let mut woken = self.woken.lock().await;
+        let (wakes, heard_of) = &mut *woken;
+        if wakes.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
+        let discards = wakes.borrow_and_update().discards;
+        let is_news = std::mem::replace(heard_of, discards) == discards;
+        if is_news { Wake::News } else { Wake::Discarded }
     }
 }

@@ -12,9 +12,12 @@ use super::{
     Beginning, Closing,
     arrivals::{Arrivals, Origin, Source},
     configured::{self, Configured},
+    desk::Treated,
     identity,
+    look::{Filter, Place},
     outbox::Deliveries,
     question::{Answer, Question, answer},
+    remedy::Remedy,
     retention::{self, RetentionClock},
     store::{self, Opened, StoreError},
     tables::{Baseline, Tables},
@@ -32,7 +35,7 @@ use crate::{
 const DISK_RESERVE_MAX: u64 = 4 << 20;
 
 pub(super) struct Open {
-    db: Connection,
+    pub(super) db: Connection,
     /// What is counted along.
     pub(super) tables: Tables,
     configured: Configured,
@@ -209,6 +212,14 @@ impl Open {
             Question::Park { endpoint, url, reply } => {
                 answer(reply, self.deliveries().park(&endpoint, url)?)
             }
+            Question::Treat { remedy, filter, after, reply } => {
+                news = true;
+                answer(reply, self.treat(remedy, &filter, after)?)
+            }
+            Question::Resume { endpoint, reply } => {
+                news = true;
+                answer(reply, self.deliveries().resume(&endpoint)?)
+            }
             _ => return Ok(false),
         });
         Ok(news)
@@ -230,6 +241,16 @@ impl Open {
             recorded.push(arrivals.record(source, settled, &self.origin, room, now)?);
         }
         Ok(recorded)
+    }
+
+    fn treat(
+        &mut self,
+        remedy: Remedy,
+        filter: &Filter,
+        after: Place,
+    ) -> Result<Treated, StoreError> {
+        let Self { db, tables, configured, .. } = self;
+        Deliveries { db, tables }.treat(remedy, (filter, after), &configured.endpoints)
     }
 
     /// How attempts ended. On a disk that is nearly full what they said is not kept: the room is for what is
@@ -270,29 +291,6 @@ impl Open {
         Ok(space.free < reserve && space.free + store::free_bytes(&self.db)? < reserve)
     }
 
-    /// Answers a question that only reads.
-    pub(super) fn read(&mut self, question: Question) -> Result<Option<Answer>, StoreError> {
-        Ok(Some(match question {
-            Question::Recall { source, entries, reply } => {
-                answer(reply, self.arrivals().recall(&source.watch, &entries)?)
-            }
-            Question::FirstScan { source, reply } => {
-                answer(reply, self.arrivals().first_scan(&source.watch)?)
-            }
-            Question::Remembered { source, after, reply } => {
-                answer(reply, self.arrivals().remembered(&source.watch, &after)?)
-            }
-            Question::Due { endpoint, held, limit, reply } => {
-                answer(reply, self.deliveries().due(&endpoint, &held, limit, clock::wall())?)
-            }
-            Question::IsParked { endpoint, url, reply } => {
-                answer(reply, self.deliveries().is_parked(&endpoint, url)?)
-            }
-            Question::Beginning { reply } => answer(reply, self.beginning),
-            _ => return Ok(None),
-        }))
-    }
-
     /// What has to be done now and then: follows a clock that was set back, forgets what may be forgotten,
     /// gives free pages back.
     pub(super) fn keep_house(&mut self) -> Result<(), StoreError> {
@@ -327,11 +325,11 @@ impl Open {
         self.deliveries().bury_oldest(keep)
     }
 
-    fn arrivals(&mut self) -> Arrivals<'_> {
+    pub(super) fn arrivals(&mut self) -> Arrivals<'_> {
         Arrivals { db: &self.db, tables: &mut self.tables }
     }
 
-    fn deliveries(&mut self) -> Deliveries<'_> {
+    pub(super) fn deliveries(&mut self) -> Deliveries<'_> {
         Deliveries { db: &self.db, tables: &mut self.tables }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 
 /// Values of `delivery.state`: it waits, is given up, or its endpoint is not configured at present.
 pub(crate) const WAITS: i64 = 0;
-const DEAD: i64 = 1;
+pub(crate) const DEAD: i64 = 1;
 pub(crate) const PARKED: i64 = 2;
 
 /// Bodies given out at once, in bytes. A body is about 500 bytes, and 52 KiB at worst (a path of 4 KiB of
@@ -32,19 +32,21 @@ pub(crate) struct Deliveries<'a> {
 impl Deliveries<'_> {
     /// What is due for `endpoint` now, without what its lane holds; at most `limit` events.
     pub(crate) fn due(
-        &self,
+        &mut self,
         endpoint: &Name,
         held: &[i64],
         limit: usize,
         now: WallMs,
     ) -> Result<DueBatch, StoreError> {
         let id = self.tables.endpoint(endpoint)?;
+        let replayed = self.tables.replayed.remove(&id);
         let waiting = self.tables.waiting(id);
         // Not compared with what is held: that may have been concluded a moment ago.
         if waiting == 0 {
             return Ok(DueBatch::default());
         }
         let mut batch = self.pick(id, held, limit, now)?;
+        batch.replayed = replayed;
         let sql = "SELECT min(next_ms) FROM delivery
                    WHERE endpoint = ?1 AND state = 0 AND behind IS NULL AND next_ms > ?2";
         let next: Option<i64> =
@@ -198,7 +200,7 @@ impl Deliveries<'_> {
     }
 
     /// Counts a delivery out; and its event, when it was the last that waited.
-    fn ended(&mut self, seq: i64, endpoint: i64) -> Result<(), StoreError> {
+    pub(super) fn ended(&mut self, seq: i64, endpoint: i64) -> Result<(), StoreError> {
         let sql =
             "SELECT length(body), NOT EXISTS (SELECT 1 FROM delivery WHERE seq = ?1 AND state = 0),
                    substr(path, 1, 1) = x'2f' FROM event WHERE seq = ?1";
@@ -214,13 +216,13 @@ impl Deliveries<'_> {
         Ok(())
     }
 
-    fn forget_if_done(&self, seq: i64) -> Result<(), StoreError> {
+    pub(super) fn forget_if_done(&self, seq: i64) -> Result<(), StoreError> {
         let sql = "DELETE FROM event WHERE seq = ?1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE seq = ?1)";
         self.db.prepare_cached(sql)?.execute([seq])?;
         Ok(())
     }
 
-    fn let_follow(&self, seq: i64, endpoint: i64) -> Result<bool, StoreError> {
+    pub(super) fn let_follow(&self, seq: i64, endpoint: i64) -> Result<bool, StoreError> {
         let sql = "UPDATE delivery SET behind = NULL WHERE endpoint = ?2 AND behind = ?1";
         Ok(self.db.prepare_cached(sql)?.execute(params![seq, endpoint])? > 0)
     }
@@ -241,6 +243,20 @@ impl Deliveries<'_> {
                    WHERE endpoint = ?1 AND state = 0 AND behind IS NULL AND next_ms > 0";
         self.db.prepare_cached(sql)?.execute([id])?;
         Ok(())
+    }
+
+    /// Which of `held` no longer wait for `endpoint`.
+    pub(crate) fn missing(&self, endpoint: &Name, held: &[i64]) -> Result<Vec<i64>, StoreError> {
+        let id = self.tables.endpoint(endpoint)?;
+        let sql = "SELECT count(*) FROM delivery WHERE seq = ?1 AND endpoint = ?2 AND state = 0";
+        let mut find = self.db.prepare_cached(sql)?;
+        let mut missing = Vec::new();
+        for seq in held {
+            if find.query_row([*seq, id], |row| row.get::<_, i64>(0))? == 0 {
+                missing.push(*seq);
+            }
+        }
+        Ok(missing)
     }
 
     /// Remembers that `endpoint` is gone at this URL.

@@ -2,7 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Beginning, Reply, arrivals::Source, configured::Configured};
+use super::{
+    Beginning, Reply,
+    arrivals::Source,
+    configured::Configured,
+    desk::Treated,
+    look::{Detail, Filter, Page, Place},
+    remedy::Remedy,
+};
 use crate::arrival::{
     Conclusion, DueBatch, FirstScan, Name, Present, Recall, Recorded, RelPath, Scanned, Settled,
     Unavailable, UrlPrint,
@@ -23,6 +30,11 @@ pub(super) enum Question {
     Release { endpoint: Name, reply: Reply<()> },
     Park { endpoint: Name, url: UrlPrint, reply: Reply<()> },
     IsParked { endpoint: Name, url: UrlPrint, reply: Reply<bool> },
+    Page { filter: Filter, after: Place, limit: usize, reply: Reply<Page> },
+    Detail { place: Place, reply: Reply<Option<Detail>> },
+    Treat { remedy: Remedy, filter: Filter, after: Place, reply: Reply<Treated> },
+    Resume { endpoint: Name, reply: Reply<Option<bool>> },
+    Missing { endpoint: Name, held: Vec<i64>, reply: Reply<Vec<i64>> },
     Notice { told: Told, reply: Reply<()> },
     Configure { configured: Box<Configured>, reply: Reply<()> },
     Beginning { reply: Reply<Beginning> },
@@ -52,6 +64,8 @@ impl Question {
                 | Self::Conclude { .. }
                 | Self::Release { .. }
                 | Self::Park { .. }
+                | Self::Treat { .. }
+                | Self::Resume { .. }
                 | Self::Notice { .. }
         )
     }

@@ -15,10 +15,9 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
-    look::{self, Detail, Filter, Place, Row},
+    look::{self, Detail, Filter, Page, Place},
     store::{self, DATABASE},
 };
-use crate::arrival::EventId;
 
 const TRIES: usize = 20;
 
@@ -85,33 +84,14 @@ impl Snapshot {
         Err(SnapshotError::Busy(dir.to_path_buf()))
     }
 
-    /// Deliveries that have not ended well and fit, oldest first, at most `limit`; and whether there are
-    /// more.
-    pub fn list(&self, filter: &Filter, limit: usize) -> Result<(Vec<Row>, bool), SnapshotError> {
-        let (mut rows, mut at) = (Vec::new(), Place::START);
-        loop {
-            let page = look::page(&self.db, filter, at, limit - rows.len() + 1)?;
-            rows.extend(page.events);
-            if rows.len() > limit {
-                rows.truncate(limit);
-                return Ok((rows, true));
-            }
-            let Some(next) = page.next else { return Ok((rows, false)) };
-            at = next;
-        }
+    /// As [`super::Desk::list`].
+    pub fn list(&self, filter: &Filter, after: Place, limit: usize) -> Result<Page, SnapshotError> {
+        Ok(look::page(&self.db, filter, after, limit)?)
     }
 
-    /// Events with this id; there is more than one when a file came back to an earlier version.
-    pub fn show(&self, id: EventId) -> Result<Vec<Detail>, SnapshotError> {
-        let (mut details, mut after) = (Vec::new(), Some(i64::MIN));
-        while let Some(at) = after {
-            let (found, next) = look::find(&self.db, id, at)?;
-            for seq in found {
-                details.extend(look::detail(&self.db, seq)?);
-            }
-            after = next;
-        }
-        Ok(details)
+    /// As [`super::Desk::show`].
+    pub fn show(&self, place: Place) -> Result<Option<Detail>, SnapshotError> {
+        Ok(look::detail(&self.db, place.seq)?)
     }
 }
 

@@ -2,7 +2,7 @@
 //! again after a rollback.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     time::{Duration, Instant},
 };
 
@@ -31,6 +31,10 @@ pub(crate) struct Tables {
     pub(crate) attempts: u64,
     /// Files that are remembered and not gone, by watch row; counted when first asked for.
     live: HashMap<i64, u64>,
+    /// Endpoints to which an operator sends events again, until their lanes have heard of it.
+    pub(crate) replayed: HashSet<i64>,
+    /// How often operators have discarded events.
+    pub(crate) discards: u64,
     /// First scans of this run that recorded a baseline. Outlives the database: see [`Tables::load`].
     pub(crate) baselines: HashMap<Name, Baseline>,
     /// Counts that nobody decides by.
@@ -177,6 +181,14 @@ impl Tables {
         backlog.events = backlog.events.saturating_sub(1);
         backlog.bytes = backlog.bytes.saturating_sub(bytes);
         self.events = self.events.saturating_sub(u64::from(last));
+    }
+
+    /// A dead letter waits for its endpoint again; `first` when its event waits for no other.
+    pub(crate) fn revived(&mut self, endpoint: i64, bytes: u64, first: bool) {
+        self.census.revived(endpoint);
+        self.events += u64::from(first);
+        self.waits(endpoint, bytes);
+        self.replayed.insert(endpoint);
     }
 
     /// How many files of a watch are remembered and not gone.

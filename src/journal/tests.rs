@@ -7,7 +7,9 @@ use tempfile::TempDir;
 use super::{
     arrivals::{Arrivals, Origin, Source},
     configured::{Configured, Room},
+    look::{Filter, Place, Row, State},
     outbox::Deliveries,
+    remedy::{Remedied, Remedy},
     retention::RetentionClock,
     store::{self, DATABASE, StoreError},
     tables::{Backlog, Tables},
@@ -15,7 +17,7 @@ use super::{
 use crate::{
     arrival::{
         Conclusion, DueBatch, FirstScan, Found, Identity, Kind, Name, Present, Recall, Recorded,
-        Refusal, RelPath, Sample, Scanned, Settled, Stamp, Version, Witness,
+        Refusal, RelPath, Sample, Scanned, Settled, Stamp, UrlPrint, Version, Witness,
     },
     clock::{self, WallMs},
 };
@@ -156,6 +158,24 @@ impl Bench {
         self.db.query_row(sql, [seq], |row| row.get(0)).unwrap()
     }
 
+    /// What an operator does to everything at this endpoint.
+    fn treat(&mut self, remedy: Remedy, endpoint: &str) -> Vec<(Row, Remedied)> {
+        let endpoints = vec![name("a"), name("b")];
+        let filter = Filter { endpoint: Some(endpoint.into()), ..Filter::default() };
+        let asked = (&filter, Place::START);
+        self.deliveries().treat(remedy, asked, &endpoints).unwrap().events
+    }
+
+    /// Deliveries that may go although an older version of the same path has not ended.
+    fn out_of_order(&self) -> u64 {
+        let sql = "SELECT count(*) FROM delivery d JOIN event e ON e.seq = d.seq
+                   WHERE d.state = 0 AND d.behind IS NULL AND EXISTS (
+                     SELECT 1 FROM delivery od JOIN event oe ON oe.seq = od.seq
+                     WHERE oe.watch = e.watch AND oe.path = e.path AND od.endpoint = d.endpoint
+                       AND od.seq < d.seq AND od.state IN (0, 2))";
+        self.db.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
     fn present(path: &str, content: u64) -> Present {
         Present { path: RelPath::from_bytes(path.as_bytes()), version: version(content) }
     }
@@ -261,6 +281,90 @@ fn p8_the_attempt_log_as_a_whole_is_bounded_and_its_oldest_rows_go_first() {
     }
     assert_eq!(bench.attempts(seqs[0]), 0);
     assert_eq!(bench.attempts(seqs[29]), 3);
+}
+
+#[test]
+fn p3_a_dead_letter_that_is_sent_again_keeps_id_and_body_and_gets_all_its_attempts() {
+    let mut bench = Bench::new();
+    bench.record_for(&["a"], "f", 1);
+    let before = bench.due("a").events.remove(0);
+    bench.conclude("a", before.seq, &dead());
+    assert_eq!((bench.tables.dead, bench.tables.events), (1, 0));
+    let treated = bench.treat(Remedy::Retry, "a");
+    assert_eq!((treated[0].0.state, treated[0].1), (State::Dead, Remedied::Done));
+    assert_eq!((bench.tables.dead, bench.tables.events), (0, 1));
+    let batch = bench.due("a");
+    let after = &batch.events[0];
+    assert_eq!((after.event, &after.body, after.attempts), (before.event, &before.body, 0));
+    assert!(batch.replayed, "the lane begins slowly");
+    assert!(!bench.due("a").replayed, "and is told once");
+}
+
+#[test]
+fn p5_a_dead_letter_that_is_sent_again_goes_before_newer_versions_and_after_older_ones() {
+    let mut bench = Bench::new();
+    for content in 1..=4 {
+        bench.record_for(&["a"], "f", content);
+    }
+    let mut seqs = Vec::new();
+    for dies in [true, true, false] {
+        let first = bench.due("a").events.remove(0).seq;
+        seqs.push(first);
+        if dies {
+            bench.conclude("a", first, &dead());
+        }
+    }
+    assert_eq!(bench.treat(Remedy::Retry, "a").len(), 4);
+    let mut order = Vec::new();
+    while let Some(due) = bench.due("a").events.first() {
+        order.push(due.seq);
+        bench.conclude("a", due.seq, &Conclusion::Delivered);
+    }
+    assert_eq!(order.len(), 4);
+    assert!(order.is_sorted() && order.starts_with(&seqs), "{order:?} {seqs:?}");
+}
+
+#[test]
+fn what_is_discarded_is_gone_and_lets_the_next_version_go() {
+    let mut bench = Bench::new();
+    bench.record_for(&["a"], "f", 1);
+    let first = bench.due("a").events.remove(0).seq;
+    bench.record_for(&["a"], "g", 1);
+    let filter = Filter { path: Some("f".parse().unwrap()), ..Filter::default() };
+    let endpoints = [name("a"), name("b")];
+    bench.record_for(&["a"], "f", 2);
+    let asked = (&Filter { since_ms: Some(0), ..filter.clone() }, Place::START);
+    let listed = super::look::page(&bench.db, &filter, Place::START, 10).unwrap().events;
+    assert_eq!(listed.len(), 2);
+    let only_first = Filter { ids: vec![bench.due("a").events[0].event], ..filter };
+    let asked = (&only_first, asked.1);
+    let treated = bench.deliveries().treat(Remedy::Discard, asked, &endpoints).unwrap();
+    assert_eq!(treated.events.len(), 1);
+    assert_eq!(bench.deliveries().missing(&name("a"), &[first]).unwrap(), [first]);
+    let due = bench.due("a").events;
+    assert_eq!(due.len(), 2, "the other file, and the next version");
+    assert!(due.iter().all(|due| due.seq != first));
+}
+
+#[test]
+fn what_cannot_be_sent_is_not_sent_again() {
+    let mut bench = Bench::new();
+    bench.record("f", 1);
+    for endpoint in ["a", "b"] {
+        let seq = bench.due(endpoint).events[0].seq;
+        bench.conclude(endpoint, seq, &dead());
+    }
+    bench.deliveries().park(&name("b"), UrlPrint([1; 16])).unwrap();
+    let parked = bench.treat(Remedy::Retry, "b");
+    assert_eq!(parked[0].1, Remedied::EndpointParked);
+    assert_eq!(bench.deliveries().resume(&name("b")).unwrap(), Some(true));
+    assert_eq!(bench.deliveries().resume(&name("b")).unwrap(), Some(false));
+    assert_eq!(bench.deliveries().resume(&name("c")).unwrap(), None);
+    assert_eq!(bench.treat(Remedy::Retry, "b")[0].1, Remedied::Done);
+    let filter = Filter { endpoint: Some("a".into()), ..Filter::default() };
+    let asked = (&filter, Place::START);
+    let gone = bench.deliveries().treat(Remedy::Retry, asked, &[name("b")]).unwrap();
+    assert_eq!(gone.events[0].1, Remedied::NotConfigured);
 }
 
 #[test]
@@ -599,6 +703,7 @@ enum Op {
     Retry(bool),
     Die(bool),
     Release(bool),
+    Treat(Remedy, bool),
     Reopen,
 }
 
@@ -609,6 +714,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => any::<bool>().prop_map(Op::Retry),
         1 => any::<bool>().prop_map(Op::Die),
         1 => any::<bool>().prop_map(Op::Release),
+        1 => any::<bool>().prop_map(|a| Op::Treat(Remedy::Retry, a)),
+        1 => any::<bool>().prop_map(|a| Op::Treat(Remedy::Discard, a)),
         1 => Just(Op::Reopen),
     ]
 }
@@ -633,6 +740,7 @@ proptest! {
                 Op::Retry(a) => end_first(&mut bench, a, &retry(Duration::from_mins(1))),
                 Op::Die(a) => end_first(&mut bench, a, &dead()),
                 Op::Release(a) => bench.deliveries().release(&name(if a { "a" } else { "b" })).unwrap(),
+                Op::Treat(remedy, a) => drop(bench.treat(remedy, if a { "a" } else { "b" })),
                 Op::Reopen => bench = bench.reopened(),
             }
             let fresh = Tables::load(&bench.db, 0, HashMap::new()).unwrap();
@@ -651,6 +759,7 @@ proptest! {
                 paths.dedup();
                 prop_assert_eq!(paths.len(), count, "one path twice");
             }
+            prop_assert_eq!(bench.out_of_order(), 0, "a newer version goes first");
             let seq: Option<i64> =
                 bench.db.query_row("SELECT max(seq) FROM event", [], |row| row.get(0)).unwrap();
             if let Some(seq) = seq {

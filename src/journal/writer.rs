@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
 use super::{
-    Beginning, Closing, Reply,
+    Beginning, Closing, Reply, Wakes,
     configured::Configured,
     identity::{self, Lock},
     open::{Open, Opening},
@@ -40,7 +40,7 @@ const OPEN_LIMIT: Duration = Duration::from_mins(15);
 /// What the thread needs from outside.
 pub(super) struct Ports {
     pub(super) questions: mpsc::Receiver<Question>,
-    pub(super) wake: watch::Sender<u64>,
+    pub(super) wake: watch::Sender<Wakes>,
     pub(super) lose: watch::Sender<u64>,
     pub(super) vitals: Arc<JournalVitals>,
 }
@@ -143,7 +143,8 @@ impl Writer {
             Ok(()) => {
                 answer(reply, ())(Ok(()));
                 // What was parked may be due.
-                self.ports.wake.send_modify(|turns| *turns += 1);
+                let discards = self.open.as_ref().map_or(0, |open| open.tables.discards);
+                self.ports.wake.send_modify(|wakes| wakes.note(discards));
             }
             Err(failure) => {
                 self.recover(failure);
@@ -182,7 +183,8 @@ impl Writer {
                     info!(path = %self.configured.dir.display(), "the journal can be used again");
                 }
                 if news {
-                    self.ports.wake.send_modify(|turns| *turns += 1);
+                    let discards = open.tables.discards;
+                    self.ports.wake.send_modify(|wakes| wakes.note(discards));
                 }
             }
             Err(failure) => {
@@ -236,10 +238,11 @@ impl Writer {
         open.beginning = *self.beginning.get_or_insert(open.beginning);
         info!(path = %self.configured.dir.display(), waiting = open.tables.events, dead = open.tables.dead,
             instance = open.instance(), "journal open");
+        let discards = open.tables.discards;
         self.open = Some(open);
         self.was_open = true;
         self.last_failure = None;
-        self.ports.wake.send_modify(|turns| *turns += 1);
+        self.ports.wake.send_modify(|wakes| wakes.note(discards));
         if std::mem::take(&mut self.was_lost) {
             self.ports.lose.send_modify(|losses| *losses += 1);
         }

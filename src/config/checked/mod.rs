@@ -35,6 +35,8 @@ pub struct Config {
     pub listen: Option<Address>,
     /// What is logged, and how.
     pub log: Log,
+    /// Where the control socket is; `None`: where it always is.
+    pub control: Option<PathBuf>,
     /// The endpoint that is told of the daemon's own fate; it is defined.
     pub operations: Option<Name>,
     /// Who is pinged while all is well.

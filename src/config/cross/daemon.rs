@@ -85,6 +85,10 @@ impl Crossing<'_> {
         Log { filter, format }
     }
 
+    pub(super) fn control(&mut self, typed: &str) -> Option<PathBuf> {
+        if typed == "auto" { None } else { self.absolute(&["control", "socket"], typed) }
+    }
+
     pub(super) fn instance(&mut self, typed: &str) -> Instance {
         if typed == "auto" {
             return Instance::Auto;

@@ -45,10 +45,9 @@ fn of_endpoint(typed: &Endpoint) -> [(&'static str, bool); 5] {
     ]
 }
 
-fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 3] {
+fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 2] {
     [
         (["restart", "max_age"], typed.restart.max_age.0 != "none"),
         (["restart", "on_binary_change"], typed.restart.on_binary_change),
-        (["control", "socket"], typed.control.socket != "auto"),
     ]
 }

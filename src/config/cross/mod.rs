@@ -51,6 +51,7 @@ impl Crossing<'_> {
         let state = self.state(&typed.state);
         let listen = self.listen(&typed.http.listen);
         let log = self.log(&typed.log);
+        let control = self.control(&typed.control.socket);
         let instance = self.instance(&typed.instance);
         let drain = self.period(&["shutdown", "drain"], &typed.shutdown.drain, Duration::ZERO);
         let operations = self.operations(typed);
@@ -64,6 +65,7 @@ impl Crossing<'_> {
             drain,
             listen,
             log,
+            control,
             operations,
             heartbeat,
         })

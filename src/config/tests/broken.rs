@@ -145,7 +145,6 @@ fn what_this_version_cannot_do_is_refused_and_its_default_is_not() {
         ("watch", "follow_symlinks", "false", "true"),
         ("endpoint", "[restart]\nmax_age", "\"none\"", "\"1d\""),
         ("endpoint", "[restart]\non_binary_change", "false", "true"),
-        ("endpoint", "[control]\nsocket", "\"auto\"", "\"/run/x\""),
     ] {
         let (_dir, sources) = file(&with(table, &format!("{key} = {default}")));
         assert!(load(&sources).is_ok(), "{key}");

@@ -19,6 +19,7 @@
 
 mod figures;
 mod memory;
+mod operator;
 mod outcome;
 
 use std::{
@@ -310,12 +311,6 @@ impl Lane {
     /// The journal knows that the endpoint is parked.
     pub fn park(&mut self) {
         self.parked = true;
-    }
-
-    /// An operator resumed a parked endpoint.
-    pub fn resume(&mut self, now: Instant) {
-        self.parked = false;
-        self.pace.restart(now);
     }
 }
 

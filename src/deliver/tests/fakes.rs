@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::super::{request::Form, signature::Signer, *};
 use crate::{
-    arrival::{Conclusion, Due, DueBatch, EventId, Name, RelPath, Unavailable, UrlPrint},
+    arrival::{Conclusion, Due, DueBatch, EventId, Name, RelPath, Unavailable, UrlPrint, Wake},
     config::checked::{Format, SecretUrl, Statuses, UrlSource},
     http::{Bytes, Fault, HeaderMap, Reply},
 };
@@ -30,6 +30,8 @@ pub(super) struct Inside {
     pub(super) store_takes: Duration,
     pub(super) asked: usize,
     pub(super) released: usize,
+    pub(super) replayed: bool,
+    discarded: bool,
 }
 
 impl Fake {
@@ -52,6 +54,14 @@ impl Fake {
             rejections: 0,
         };
         self.lock().rows.push((clock::mono(), due));
+        self.1.notify_waiters();
+    }
+
+    /// As an operator does.
+    pub(super) fn discard(&self, seqs: &[i64]) {
+        let mut inside = self.lock();
+        inside.rows.retain(|(_, due)| !seqs.contains(&due.seq));
+        inside.discarded = true;
         self.1.notify_waiters();
     }
 
@@ -99,7 +109,8 @@ impl Outbox for Fake {
         let events: Vec<Due> = ready.into_iter().take(limit).collect();
         let next = free().map(|(at, _)| *at).filter(|at| *at > now).min();
         let waiting = (free().count() - events.len()) as u64;
-        Ok(DueBatch { events, next_in: next.map(|at| at - now), more, waiting })
+        let replayed = std::mem::take(&mut inside.replayed);
+        Ok(DueBatch { events, next_in: next.map(|at| at - now), more, waiting, replayed })
     }
 
     async fn conclude(&self, _: &Name, ends: Vec<(i64, Conclusion)>) -> Result<(), Unavailable> {
@@ -128,8 +139,15 @@ impl Outbox for Fake {
         Ok(self.usable()?.parked == Some(url))
     }
 
-    async fn woken(&self) {
+    async fn missing(&self, _: &Name, held: Vec<i64>) -> Result<Vec<i64>, Unavailable> {
+        let inside = self.usable()?;
+        let is_gone = |seq: &i64| inside.rows.iter().all(|(_, due)| due.seq != *seq);
+        Ok(held.into_iter().filter(is_gone).collect())
+    }
+
+    async fn woken(&self) -> Wake {
         self.1.notified().await;
+        if std::mem::take(&mut self.lock().discarded) { Wake::Discarded } else { Wake::News }
     }
 }
 

@@ -46,6 +46,36 @@ async fn a_new_event_is_sent_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_operator_discards_is_not_sent_although_the_lane_holds_it() {
+    let bench = Bench::new(&Fake::with(400), &Script::answers(Vec::new()));
+    bench.script.0.lock().unwrap().takes = Duration::from_secs(1);
+    bench.run(10).await;
+    let sent = bench.script.sent().len();
+    assert!((20..50).contains(&sent), "{sent} of what the lane holds");
+    let discarded: Vec<i64> = (100..=400).collect();
+    bench.outbox.discard(&discarded);
+    bench.run(100).await;
+    assert_eq!(bench.outbox.lock().delivered.len(), 99);
+    assert_eq!(bench.script.sent().len(), 99);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_operator_sends_again_goes_slowly_at_first() {
+    let bench = Bench::new(&Fake::with(0), &Script::answers(Vec::new()));
+    bench.script.0.lock().unwrap().takes = Duration::from_millis(600);
+    bench.run(30).await;
+    bench.outbox.lock().replayed = true;
+    for seq in 1..=8 {
+        bench.outbox.add(seq);
+    }
+    let start = clock::mono();
+    bench.run(10).await;
+    let at = |n: usize| (bench.script.sent()[n].at - start).as_millis();
+    assert!(at(1) >= 600, "one at a time in the first second: {}", at(1));
+    assert_eq!(bench.outbox.lock().delivered.len(), 8);
+}
+
+#[tokio::test(start_paused = true)]
 async fn slow_storage_does_not_hold_up_other_requests() {
     let outbox = Fake::with(40);
     outbox.lock().store_takes = Duration::from_secs(3);

@@ -14,6 +14,7 @@ use super::{
     LaneSummary,
     attempt::{Attempted, Courier, Task, attempt},
     clerk::{Answer, Call},
+    discards::Discards,
     doubt::Doubt,
     lane::{Change, Lane, Outcome},
     open::{OpenError, Opened},
@@ -25,7 +26,7 @@ use super::{
     verdict::Class,
 };
 use crate::{
-    arrival::{Conclusion, Due, Name},
+    arrival::{Conclusion, Due, Name, Wake},
     chance,
     clock::{self, WallMs},
     config::checked::{Endpoint, Statuses, UrlSource},
@@ -55,6 +56,7 @@ pub(super) struct Worker<C> {
     /// The journal may have events that the lane has not seen.
     stale: bool,
     asking: bool,
+    discards: Discards,
     ask_at: Instant,
     /// Ends that are still to be stored, all of them together.
     ends: Vec<(i64, Conclusion)>,
@@ -89,6 +91,7 @@ impl<C: Courier> Worker<C> {
             opened,
             stale: true,
             asking: false,
+            discards: Discards::default(),
             ask_at: now + ASK_EVERY,
             ends: Vec::new(),
             store_at: None,
@@ -108,14 +111,14 @@ impl<C: Courier> Worker<C> {
 
     /// Starts what may start and says what to ask of the journal.
     pub(super) fn turn(&mut self, now: Instant) -> impl Iterator<Item = Call> + use<C> {
-        let may_send = self.parking == Parking::Open && !self.doubt.holds(now);
-        if self.stop == Stop::Run && may_send {
+        let is_clear = !self.discards.are_unclear() && !self.doubt.holds(now);
+        if self.stop == Stop::Run && self.parking == Parking::Open && is_clear {
             while let Some(due) = self.lane.start(now) {
                 self.send(&due);
             }
         }
         self.publish(now);
-        [self.store(now), self.ask(now)].into_iter().flatten()
+        [self.store(now), self.discards.ask(&self.lane), self.ask(now)].into_iter().flatten()
     }
 
     /// One call at a time, for all that has ended meanwhile: each costs the journal a sync.
@@ -176,8 +179,9 @@ impl<C: Courier> Worker<C> {
     }
 
     /// The journal may have something new.
-    pub(super) fn woken(&mut self) {
+    pub(super) fn woken(&mut self, wake: Wake) {
         self.stale = true;
+        self.discards.woken(wake);
     }
 
     pub(super) fn stop(&mut self, stop: Stop) {
@@ -272,6 +276,9 @@ impl<C: Courier> Worker<C> {
                 }
                 let more = batch.more;
                 let new = self.lane.load(batch.events);
+                if batch.replayed {
+                    self.lane.ease(now);
+                }
                 self.stale |= more && new > 0;
             }
             Answer::Concluded(ends) => {
@@ -288,6 +295,7 @@ impl<C: Courier> Worker<C> {
                 self.stale = true;
             }
             Answer::IsParked(parked) => self.parked(parked, now),
+            Answer::Missing(gone) => self.discards.answered(&mut self.lane, &gone),
         }
     }
 

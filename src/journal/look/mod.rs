@@ -11,7 +11,7 @@ pub use self::pattern::{BadPattern, PathPattern};
 use crate::arrival::{EventId, RelPath};
 
 /// Deliveries looked at for one page: the journal has others to answer, too.
-const SCAN_MAX: usize = 4096;
+const SCAN_MAX: usize = 1024;
 
 /// Rows of one page.
 pub const PAGE_MAX: usize = 500;
@@ -74,6 +74,8 @@ pub struct Row {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Filter {
+    /// With one of these ids; any, when there is none.
+    pub ids: Vec<EventId>,
     /// In this state.
     pub state: Option<State>,
     /// At this endpoint.
@@ -86,23 +88,37 @@ pub struct Filter {
     pub since_ms: Option<i64>,
 }
 
+impl Filter {
+    /// Whether it lets everything through.
+    pub fn is_empty(&self) -> bool {
+        let Self { ids, state, endpoint, watch, path, since_ms } = self;
+        let names = endpoint.is_none() && watch.is_none() && path.is_none();
+        ids.is_empty() && state.is_none() && names && since_ms.is_none()
+    }
+}
+
 /// A place in the list, for the page after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    seq: i64,
-    endpoint: i64,
+    pub(super) seq: i64,
+    pub(super) endpoint: i64,
 }
 
 impl Place {
     /// Before everything.
     pub const START: Self = Self { seq: i64::MIN, endpoint: i64::MIN };
+
+    /// Whether both are the same event, at one endpoint or at two.
+    pub fn is_of_same_event(self, other: Self) -> bool {
+        self.seq == other.seq
+    }
 }
 
 /// A part of the list.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct Page {
-    /// Oldest first.
-    pub events: Vec<Row>,
+    /// Oldest first, each with its place.
+    pub events: Vec<(Place, Row)>,
     /// Where to go on; `None` at the end.
     pub next: Option<Place>,
 }
@@ -175,7 +191,7 @@ pub(super) fn page(
         looked_at += 1;
         at = Place { seq: row.get(0)?, endpoint: row.get(1)? };
         if let Some(row) = fitting(row, filter)? {
-            events.push(row);
+            events.push((at, row));
         }
     }
     Ok(Page { events, next: None })
@@ -183,6 +199,9 @@ pub(super) fn page(
 
 /// The row, if it fits.
 fn fitting(row: &SqlRow<'_>, filter: &Filter) -> Result<Option<Row>, SqlError> {
+    if !filter.ids.is_empty() && !filter.ids.contains(&EventId(row.get(2)?)) {
+        return Ok(None);
+    }
     let path = RelPath::from_bytes(row.get_ref(6)?.as_blob()?);
     let found = read(row, &path)?;
     let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|w| w == found);
@@ -216,27 +235,6 @@ fn read(row: &SqlRow<'_>, path: &RelPath) -> Result<Row, SqlError> {
         due_ms: (state == State::Waiting && due > 0).then_some(due),
         behind: row.get::<_, Option<[u8; 16]>>(15)?.map(|id| EventId(id).to_string()),
     })
-}
-
-/// The sequence number of the next event with this id after `after`, among the next [`SCAN_MAX`] events; and
-/// where to go on. There is no index on ids: it would cost every arrival a page.
-pub(super) fn find(
-    db: &Connection,
-    id: EventId,
-    after: i64,
-) -> Result<(Vec<i64>, Option<i64>), SqlError> {
-    let sql = "SELECT seq, id = ?2 FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?3";
-    let mut rows = db.prepare_cached(sql)?;
-    let mut rows = rows.query(params![after, id.0, SCAN_MAX])?;
-    let (mut found, mut looked_at, mut last) = (Vec::new(), 0, after);
-    while let Some(row) = rows.next()? {
-        last = row.get(0)?;
-        looked_at += 1;
-        if row.get(1)? {
-            found.push(last);
-        }
-    }
-    Ok((found, (looked_at == SCAN_MAX).then_some(last)))
 }
 
 /// One event with its deliveries and their attempts; `None` when it has gone.

@@ -1,0 +1,1 @@
+import ./common/test.nix ./self_check.py
