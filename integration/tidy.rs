@@ -56,13 +56,18 @@ const IMPURE: &[&str] = &[
 /// A name from outside, and the only places that may say it: swapping it then touches one place.
 const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     ("reqwest", &["http", "config/checked"]),
+    ("hyper", &["http", "front", "control/client"]),
+    ("rustls", &["http"]),
+    ("tokio_rustls", &["http"]),
+    ("rustls_platform_verifier", &["http"]),
+    ("ipnet", &["http", "config"]),
     ("notify", &["kernel"]),
     ("rusqlite", &["journal"]),
     ("figment", &["config"]),
     // Not `rustls::crypto::ring`, which is part of TLS.
     ("use ring", &["secret", "deliver/signature"]),
     ("libc", &["lease"]),
-    ("hyper_util", &["front", "control/client"]),
+    ("hyper_util", &["http", "front", "control/client"]),
     ("maud", &["front/page"]),
 ];
 

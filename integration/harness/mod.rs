@@ -8,6 +8,7 @@ pub(crate) mod config;
 pub(crate) mod disk;
 pub(crate) mod front;
 pub(crate) mod helpers;
+pub(crate) mod hostile;
 pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod mount;

@@ -8,6 +8,7 @@ use std::{
 use super::{configurations, expected, here, packaged, read, systemd_analyze};
 use crate::harness::{
     Site,
+    hostile::Authority,
     site::SECRET,
     skipped,
     watchd::{Finished, command, finish},
@@ -147,7 +148,7 @@ fn brought_here(toml: &str, site: &Site) -> String {
                 "secret_files" => fs::write(site.path(name), SECRET).unwrap(),
                 "url_file" => fs::write(site.path(name), "https://example.net/secret").unwrap(),
                 "ca_file" => {
-                    fs::write(site.path("ca.pem"), "-----BEGIN CERTIFICATE-----\n").unwrap();
+                    fs::write(site.path("ca.pem"), Authority::new("test").pem).unwrap();
                     text = text.replace(name, "ca.pem");
                 }
                 _ if section.ends_with(".header_files]") => {

@@ -9,6 +9,7 @@ mod operator;
 mod p10_no_secret_leaks;
 mod p11_bad_configuration;
 mod p11_bad_input;
+mod p11_every_hostile_receiver;
 mod p11_hostile_receivers;
 mod p1_a_full_disk;
 mod p1_dead_and_parked_are_visible;

@@ -108,8 +108,8 @@ fn undefined_endpoint() {
 #[test]
 fn every_problem_is_reported_at_once() {
     let said =
-        check(&format!("{GOOD}attempts = 0\nproxy = \"http://proxy\"\n[log]\nformat = \"xml\"\n"));
-    for expected in ["crm.attempts`: 0 is out", "crm.proxy`: not available", "log.format`: `xml`"] {
+        check(&format!("{GOOD}attempts = 0\nproxy = \"ftp://proxy\"\n[log]\nformat = \"xml\"\n"));
+    for expected in ["crm.attempts`: 0 is out", "crm.proxy`: a proxy is", "log.format`: `xml`"] {
         assert!(said.contains(expected), "{expected}: {said}");
     }
     assert_eq!(said.matches("error: ").count(), 3, "{said}");

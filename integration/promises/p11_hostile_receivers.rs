@@ -2,7 +2,14 @@
 
 use std::time::Duration;
 
-use crate::harness::{Receiver, Reply, Request, Site, clock::now, disk, log::said};
+use crate::harness::{
+    Receiver, Reply, Request, Site, Watchd,
+    clock::now,
+    disk,
+    log::said,
+    skipped,
+    watchd::{command_of, finish},
+};
 
 const FILES: usize = 12;
 
@@ -163,4 +170,33 @@ fn redirects_are_never_followed() {
     watchd.wait_for_log("the answer 307", |line| line.field("status").as_deref() == Some("307"));
     watchd.stop();
     trap.read(|record| assert_eq!(record.requests.len(), 0, "the trap was visited"));
+}
+
+/// In a network namespace of its own, where not even loopback is up.
+#[test]
+fn a_machine_without_a_network_charges_nobody() {
+    let mut probe = std::process::Command::new("unshare");
+    if !probe.args(["-n", "true"]).status().is_ok_and(|status| status.success()) {
+        return skipped("no right to make a network namespace");
+    }
+    let (receiver, site) = (Receiver::up(), Site::new());
+    let config = site.config(&receiver.url());
+    let mut alone = command_of("unshare", site.home());
+    alone.arg("-n").arg(env!("CARGO_BIN_EXE_watchd"));
+    let watchd = Watchd::spawn(config.run_by(alone));
+    watchd.wait_ready(1);
+    disk::create(&site.root(), "a.dat");
+    let line = watchd.wait_for("endpoint paused");
+    assert_eq!(line.field("class").as_deref(), Some("local"), "{}", line.raw);
+    let reason = line.field("reason").unwrap();
+    assert!(reason.contains("no route to any network"), "{reason}");
+    let listed = finish(config.command(&["events", "list", "--json"]));
+    let event: serde_json::Value = serde_json::from_str(listed.stdout.trim()).unwrap();
+    assert_eq!((&event["state"], &event["attempts"]), (&"waiting".into(), &0.into()));
+    watchd.stop();
+
+    let watchd = config.ready();
+    let request = receiver.wait_for_file("a.dat");
+    assert_eq!(request.attempt(), 1, "the first attempt is the first that reached the network");
+    watchd.stop();
 }

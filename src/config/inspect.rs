@@ -5,16 +5,9 @@ use std::{
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use rustix::fs::{Access, access};
-use rustls::{
-    InconsistentKeys,
-    crypto::ring::sign::any_supported_type,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    sign::{CertifiedKey, SigningKey},
-};
 
 use super::{
     Reading,
@@ -23,7 +16,10 @@ use super::{
     layers::KeyPath,
     problem::{Problem, Wrong},
 };
-use crate::secret::SigningSecret;
+use crate::{
+    http::{self, BadFile},
+    secret::SigningSecret,
+};
 
 /// No secret, URL or list of certificates is larger.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -60,11 +56,11 @@ fn findings(config: &Config) -> Vec<(KeyPath, Wrong)> {
             found.extend(wrong.map(|w| (key(&["endpoint", name, "header_files", header]), w)));
         }
         if let Some(files) = &endpoint.identity {
-            let (leaf, wrong) = identity(files);
-            found.extend(wrong.map(|w| (key(&["endpoint", name, leaf]), w)));
+            let wrong = identity(files);
+            found.extend(wrong.map(|(leaf, w)| (key(&["endpoint", name, leaf]), w)));
         }
         if let Some(file) = &endpoint.ca_file {
-            let wrong = certificates(file).err();
+            let wrong = http::check_roots(file).err().map(certificate);
             found.extend(wrong.map(|w| (key(&["endpoint", name, "ca_file"]), w)));
         }
     }
@@ -76,12 +72,12 @@ fn findings(config: &Config) -> Vec<(KeyPath, Wrong)> {
 }
 
 fn root(path: &Path) -> Result<(), Wrong> {
-    let found = fs::metadata(path).map_err(|error| denied(path, "examined", &error))?;
+    let found = fs::metadata(path).map_err(|error| denied(path, "examined", error.kind()))?;
     if !found.is_dir() {
         return Err(Wrong::NotDirectory { path: path.to_owned() });
     }
     // To read the names, and to enter it for the files' sizes and times.
-    access(path, Access::READ_OK | Access::EXEC_OK).map_err(|e| denied(path, "read", &e.into()))
+    access(path, Access::READ_OK | Access::EXEC_OK).map_err(|e| denied(path, "read", e.kind()))
 }
 
 fn secret(path: &Path) -> Result<(), Wrong> {
@@ -101,44 +97,24 @@ fn header_file(path: &Path) -> Result<(), Wrong> {
     bad.map_or(Ok(()), |bad| Err(Wrong::HeaderFile { path: path.to_owned(), bad }))
 }
 
-/// What is wrong with a client certificate and its key, and which of the two keys to blame.
-fn identity(files: &IdentityFiles) -> (&'static str, Option<Wrong>) {
-    let (cert, key) = ("client_cert_file", "client_key_file");
-    let chain = match chain(&files.cert) {
-        Ok(chain) => chain,
-        Err(wrong) => return (cert, Some(wrong)),
+/// What is wrong with a client certificate and its key, and which of the two to blame.
+fn identity(files: &IdentityFiles) -> Option<(&'static str, Wrong)> {
+    let bad = http::check_identity(&files.cert, &files.key).err()?;
+    let is_of_cert = match &bad {
+        BadFile::NoCertificate { .. } => true,
+        BadFile::NoKey { .. } | BadFile::OtherKey { .. } => false,
+        BadFile::Unreadable { path, .. } => *path == files.cert,
     };
-    let signing = match signing_key(&files.key) {
-        Ok(signing) => signing,
-        Err(wrong) => return (key, Some(wrong)),
-    };
-    match CertifiedKey::new(chain, signing).keys_match() {
-        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => (key, None),
-        Err(rustls::Error::InconsistentKeys(_)) => {
-            (key, Some(Wrong::OtherKey { path: files.key.clone() }))
-        }
-        Err(_) => (cert, Some(Wrong::NoCertificate { path: files.cert.clone() })),
-    }
+    let leaf = if is_of_cert { "client_cert_file" } else { "client_key_file" };
+    Some((leaf, certificate(bad)))
 }
 
-fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Wrong> {
-    let none = || Wrong::NoCertificate { path: path.to_owned() };
-    let text = text_of(path)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
-    found.ok().filter(|found| !found.is_empty()).ok_or_else(none)
-}
-
-fn signing_key(path: &Path) -> Result<Arc<dyn SigningKey>, Wrong> {
-    let none = || Wrong::NoKey { path: path.to_owned() };
-    let key = PrivateKeyDer::from_pem_slice(text_of(path)?.as_bytes()).map_err(|_| none())?;
-    any_supported_type(&key).map_err(|_| none())
-}
-
-fn certificates(path: &Path) -> Result<(), Wrong> {
-    if text_of(path)?.contains("-----BEGIN CERTIFICATE-----") {
-        Ok(())
-    } else {
-        Err(Wrong::NoCertificate { path: path.to_owned() })
+fn certificate(bad: BadFile) -> Wrong {
+    match bad {
+        BadFile::Unreadable { path, why } => denied(&path, "read", why),
+        BadFile::NoCertificate { path } => Wrong::NoCertificate { path },
+        BadFile::NoKey { path } => Wrong::NoKey { path },
+        BadFile::OtherKey { path, .. } => Wrong::OtherKey { path },
     }
 }
 
@@ -150,25 +126,26 @@ fn state_dir(path: &Path) -> Result<(), Wrong> {
             break;
         }
     }
-    let found = fs::metadata(&nearest).map_err(|error| denied(&nearest, "examined", &error))?;
+    let found =
+        fs::metadata(&nearest).map_err(|error| denied(&nearest, "examined", error.kind()))?;
     if !found.is_dir() {
         return Err(Wrong::NotDirectory { path: nearest });
     }
     access(&nearest, Access::WRITE_OK | Access::EXEC_OK)
-        .map_err(|error| denied(&nearest, "written", &error.into()))
+        .map_err(|error| denied(&nearest, "written", error.kind()))
 }
 
 fn text_of(path: &Path) -> Result<String, Wrong> {
     let mut text = Vec::new();
     File::open(path)
         .and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut text))
-        .map_err(|error| denied(path, "read", &error))?;
+        .map_err(|error| denied(path, "read", error.kind()))?;
     // What is not text is no secret, no URL and no certificate either: say that, not how it is coded.
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-fn denied(path: &Path, action: &'static str, error: &io::Error) -> Wrong {
-    match error.kind() {
+fn denied(path: &Path, action: &'static str, kind: io::ErrorKind) -> Wrong {
+    match kind {
         io::ErrorKind::NotFound => Wrong::Absent { path: path.to_owned() },
         kind => Wrong::Denied { path: path.to_owned(), action, kind },
     }

@@ -28,6 +28,13 @@ pub(super) trait Courier: Clone + Send + Sync + 'static {
         headers: HeaderMap,
         body: Bytes,
     ) -> impl Future<Output = Result<Reply, Fault>> + Send;
+
+    /// Posts once, on a new connection.
+    fn post_afresh(
+        &self,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> impl Future<Output = Result<Reply, Fault>> + Send;
 }
 
 impl Courier for http::Client {
@@ -37,6 +44,14 @@ impl Courier for http::Client {
         body: Bytes,
     ) -> impl Future<Output = Result<Reply, Fault>> + Send {
         Self::post(self, headers, body)
+    }
+
+    fn post_afresh(
+        &self,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> impl Future<Output = Result<Reply, Fault>> + Send {
+        Self::post_afresh(self, headers, body)
     }
 }
 
@@ -65,9 +80,9 @@ pub(super) async fn attempt<C: Courier>(courier: C, seq: i64, request: Request) 
     let started: Instant = clock::mono();
     let elapsed = || clock::mono().saturating_duration_since(started);
     let mut result = courier.post(headers.clone(), body.clone()).await;
-    let resent = matches!(result, Err(Fault::ConnectionLost)) && elapsed() < RESEND_WITHIN;
+    let resent = result.as_ref().is_err_and(Fault::is_lost) && elapsed() < RESEND_WITHIN;
     if resent {
-        result = courier.post(headers, body).await;
+        result = courier.post_afresh(headers, body).await;
     }
     Attempted { seq, result, duration: elapsed(), resent }
 }

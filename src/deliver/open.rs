@@ -9,7 +9,7 @@ use std::{
 use super::{excerpt::Redactor, request::Form, signature::Signer};
 use crate::{
     arrival::UrlPrint,
-    config::checked::{BadHeader, BadUrl, Endpoint, SecretUrl, UrlSource, header_value},
+    config::checked::{BadHeader, BadUrl, Endpoint, ProxyUrl, SecretUrl, UrlSource, header_value},
     http::{self, HeaderName, HeaderValue},
     secret::{BadSecret, SigningSecret},
 };
@@ -84,6 +84,13 @@ pub(super) fn open(endpoint: &Endpoint) -> Result<Opened<http::Client>, OpenErro
         timeout: endpoint.timeout,
         connections: endpoint.concurrency,
         ca_file: endpoint.ca_file.as_deref(),
+        identity: endpoint
+            .identity
+            .as_ref()
+            .map(|files| (files.cert.as_path(), files.key.as_path())),
+        proxy: endpoint.proxy.as_ref().map(ProxyUrl::as_url),
+        deny_private: endpoint.deny_private,
+        allow: &endpoint.allow,
     })?;
     let headers = headers(endpoint)?;
     let redactor = Redactor::of(&url, headers.iter().map(|(_, value)| value.as_bytes()));

@@ -99,7 +99,8 @@ impl Class {
             | Fault::ConnectionLost
             | Fault::Protocol
             | Fault::Other => Self::Retry,
-            Fault::Tls(_) | Fault::Blocked => Self::Config,
+            Fault::Tls(_) | Fault::Blocked(_) => Self::Config,
+            Fault::Proxy(_) => Self::Proxy,
             Fault::Local(_) => Self::Local,
         }
     }
@@ -131,7 +132,7 @@ impl Class {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::TlsFault;
+    use crate::http::{Barred, ProxyFault, TlsFault};
 
     fn table(answer: Answer) -> Class {
         Class::of_answer(answer, &Statuses::default())
@@ -230,7 +231,8 @@ mod tests {
             (Fault::ConnectionLost, Class::Retry),
             (Fault::Protocol, Class::Retry),
             (Fault::Other, Class::Retry),
-            (Fault::Blocked, Class::Config),
+            (Fault::Blocked(Barred::Special), Class::Config),
+            (Fault::Proxy(ProxyFault::Refused(502)), Class::Proxy),
             (Fault::Tls(TlsFault::Expired), Class::Config),
             (Fault::Local("x"), Class::Local),
         ];

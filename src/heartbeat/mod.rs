@@ -176,15 +176,6 @@ fn open_now(config: &Heartbeat) -> Result<Lines, NotOpen> {
         }
     };
     let timeout = TIMEOUT_MAX.min(config.interval);
-    let client = |url: &SecretUrl| {
-        let connect_timeout = timeout;
-        Client::open(http::Settings {
-            url,
-            connect_timeout,
-            timeout,
-            connections: 1,
-            ca_file: None,
-        })
-    };
+    let client = |url: &SecretUrl| Client::open(http::Settings::direct(url, timeout));
     Ok(Lines { well: client(&url)?, fail: client(&url.below("fail"))? })
 }

@@ -1,26 +1,16 @@
 //! Keys that belong to the file and do nothing yet. Their defaults are accepted; anything else is refused
-//! and never ignored: who sets `deny_private` relies on it.
+//! and never ignored: who sets `restart.max_age` relies on it.
 
 use std::time::Duration;
 
 use super::Crossing;
-use crate::config::{
-    file::{Endpoint, Settings},
-    problem::Wrong,
-};
+use crate::config::{file::Settings, problem::Wrong};
 
 impl Crossing<'_> {
     pub(super) fn later(&mut self, typed: &Settings) {
         for (name, watch) in &typed.watch {
             if watch.follow_symlinks {
                 self.object(&["watch", name, "follow_symlinks"], Wrong::NotAvailable);
-            }
-        }
-        for (name, endpoint) in &typed.endpoint {
-            for (key, is_set) in of_endpoint(endpoint) {
-                if is_set {
-                    self.object(&["endpoint", name, key], Wrong::NotAvailable);
-                }
             }
         }
         for (key, is_set) in of_daemon(typed) {
@@ -33,16 +23,6 @@ impl Crossing<'_> {
         self.period(&["self_check", "interval"], &typed.self_check.interval, least);
         self.count(&["self_check", "failures"], typed.self_check.failures, 1, 1000);
     }
-}
-
-fn of_endpoint(typed: &Endpoint) -> [(&'static str, bool); 5] {
-    [
-        ("client_cert_file", typed.client_cert_file != "none"),
-        ("client_key_file", typed.client_key_file != "none"),
-        ("proxy", typed.proxy != "none"),
-        ("deny_private", typed.deny_private),
-        ("allow", !typed.allow.is_empty()),
-    ]
 }
 
 fn of_daemon(typed: &Settings) -> [([&'static str; 2], bool); 2] {

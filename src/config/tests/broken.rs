@@ -139,9 +139,6 @@ fn each_mistake_is_named_once_at_its_line_and_with_advice() {
 #[test]
 fn what_this_version_cannot_do_is_refused_and_its_default_is_not() {
     for (table, key, default, other) in [
-        ("endpoint", "proxy", "\"none\"", "\"http://proxy\""),
-        ("endpoint", "deny_private", "false", "true"),
-        ("endpoint", "allow", "[]", "[\"10.0.0.0/8\"]"),
         ("watch", "follow_symlinks", "false", "true"),
         ("endpoint", "[restart]\nmax_age", "\"none\"", "\"1d\""),
         ("endpoint", "[restart]\non_binary_change", "false", "true"),
@@ -157,15 +154,6 @@ fn what_this_version_cannot_do_is_refused_and_its_default_is_not() {
             "{about:?}"
         );
     }
-}
-
-#[test]
-fn a_client_certificate_is_not_available_yet() {
-    let both = "client_cert_file = \"c.pem\"\nclient_key_file = \"k.pem\"";
-    let (_dir, sources) = file(&with("endpoint", both));
-    let about = said(&bad(&sources));
-    assert_eq!(about.len(), 2, "{about:?}");
-    assert!(about.iter().all(|line| line.contains("not available in watchd")), "{about:?}");
 }
 
 #[test]

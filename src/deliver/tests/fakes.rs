@@ -197,6 +197,10 @@ impl Script {
 }
 
 impl Courier for Script {
+    async fn post_afresh(&self, headers: HeaderMap, body: Bytes) -> Result<Reply, Fault> {
+        self.post(headers, body).await
+    }
+
     async fn post(&self, headers: HeaderMap, _: Bytes) -> Result<Reply, Fault> {
         let text = |name: &str| headers[name].to_str().unwrap().to_owned();
         let (answer, takes) = {

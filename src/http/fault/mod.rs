@@ -1,8 +1,14 @@
 //! Why there was no answer: the one conversion from transport errors. Nothing here prints a URL (P10).
 
+mod tls;
+
 use std::{error::Error, io, net::UdpSocket};
 
 use rustix::io::Errno;
+
+pub use self::tls::TlsFault;
+use super::{dial::BarredAddress, guard::Barred};
+use crate::clock;
 
 /// Why a request got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,9 +37,12 @@ pub enum Fault {
     /// What came back is no HTTP response.
     #[error("the answer is not valid HTTP")]
     Protocol,
-    /// An address that is never asked, such as a cloud's metadata service.
-    #[error("the address is link-local, multicast or unspecified, which is refused")]
-    Blocked,
+    /// An address that is not to be asked.
+    #[error("{0}")]
+    Blocked(Barred),
+    /// The proxy, or the way to it. Nobody knows what the receiver would have said.
+    #[error("proxy: {0}")]
+    Proxy(ProxyFault),
     /// This machine could not send.
     #[error("this machine: {0}")]
     Local(&'static str),
@@ -42,65 +51,100 @@ pub enum Fault {
     Other,
 }
 
-/// What was wrong with TLS. Fixed texts: a certificate is the other side's input.
+/// What was wrong with the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TlsFault {
-    /// Past its end.
-    #[error("the certificate has expired, or this machine's clock is wrong")]
-    Expired,
-    /// Before its beginning.
-    #[error("the certificate is not valid yet, or this machine's clock is wrong")]
-    NotYetValid,
-    /// Signed by nobody we know.
-    #[error("the certificate's issuer is not known; a private CA goes into ca_file")]
-    UnknownIssuer,
-    /// Made out to another host.
-    #[error("the certificate is for another host name")]
-    WrongName,
-    /// Any other fault of the certificate.
-    #[error("the certificate is not acceptable")]
-    Certificate,
-    /// The other side ended the handshake.
-    #[error("the receiver refused the handshake")]
-    Alert,
-    /// The other side does not speak TLS, or no version of it that we do.
-    #[error("the handshake failed; does the receiver speak TLS 1.2 or 1.3 on this port?")]
-    Handshake,
+pub enum ProxyFault {
+    /// Its name has no address.
+    #[error("its host name cannot be resolved")]
+    Dns,
+    /// No connection to it.
+    #[error("it cannot be reached; is it running, and is `proxy` right?")]
+    Unreachable,
+    /// It does not want to, or wants a password, or cannot reach the receiver.
+    #[error("it answers CONNECT with {0}")]
+    Refused(u16),
+    /// It does not want to, and does not say it twice.
+    #[error("it refuses CONNECT")]
+    RefusedOnce,
+    /// What answers there is something else.
+    #[error("what it answers to CONNECT is not valid HTTP")]
+    NotHttp,
+    /// Closed or reset before an answer, by the proxy or by what is behind it.
+    #[error("the connection through it was closed before an answer came")]
+    Lost,
 }
 
-/// An address that the guard does not let through; the resolver's error.
-#[derive(Debug, thiserror::Error)]
-#[error("blocked address")]
-pub(super) struct BlockedAddress;
+/// How far a request had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The name was looked up.
+    Resolving,
+    /// The connection, TLS included, was made.
+    Connecting,
+    /// An answer was waited for.
+    Asking,
+}
 
 /// At which step the transport gave up, as far as it says so itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step {
-    /// Before the connection, TLS included, was made.
-    pub(super) connecting: bool,
-    /// While the name was resolved.
-    pub(super) resolving: bool,
+    pub(super) phase: Phase,
     /// Because of a time limit.
     pub(super) timeout: bool,
+    /// On the way to or through a proxy.
+    pub(super) proxied: bool,
 }
 
 impl Fault {
+    /// Whether the connection was cut before an answer, as one is that was idle for too long.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::ConnectionLost | Self::Proxy(ProxyFault::Lost))
+    }
+
     /// Walks the chain of causes and takes the first that says something.
     pub(super) fn of(error: &(dyn Error + 'static), step: Step) -> Self {
         let mut cause = Some(error);
         let mut found = None;
+        let mut tunnelling = None;
         while let Some(present) = cause {
+            tunnelling = tunnelling.or_else(|| of_tunnel(present));
             found = found.or_else(|| of_cause(present, step));
             cause = inner(present);
         }
-        match found {
+        let fault = match found {
             Some(fault) => fault,
-            None if step.resolving => Self::Dns,
-            None if step.timeout && step.connecting => Self::ConnectTimeout,
+            None if step.phase == Phase::Resolving => Self::Dns,
+            None if step.timeout && step.phase != Phase::Asking => Self::ConnectTimeout,
             None if step.timeout => Self::Timeout,
             None => Self::Other,
+        };
+        if step.proxied { fault.of_proxy(tunnelling) } else { fault }
+    }
+
+    /// The same, where the connection is one to a proxy. TLS is spoken with the receiver, through the tunnel; a
+    /// time limit may be the fault of either.
+    fn of_proxy(self, tunnelling: Option<ProxyFault>) -> Self {
+        match (self, tunnelling) {
+            (Self::Local(_) | Self::Blocked(_) | Self::Tls(_), _) => self,
+            (_, Some(proxy)) => Self::Proxy(proxy),
+            (Self::Dns, None) => Self::Proxy(ProxyFault::Dns),
+            (Self::Refused | Self::Unreachable, None) => Self::Proxy(ProxyFault::Unreachable),
+            (Self::ConnectionLost, None) => Self::Proxy(ProxyFault::Lost),
+            (other, None) => other,
         }
     }
+}
+
+/// The library's error about a tunnel has no name, only texts. A test holds them.
+fn of_tunnel(error: &(dyn Error + 'static)) -> Option<ProxyFault> {
+    let text = error.to_string();
+    Some(match text.strip_prefix("tunnel error: ")? {
+        "failed to create underlying connection" => ProxyFault::Unreachable,
+        "proxy authorization required" => ProxyFault::Refused(407),
+        "proxy response headers too long" => ProxyFault::NotHttp,
+        "unexpected end of file" | "io error establishing tunnel" => ProxyFault::Lost,
+        _ => ProxyFault::RefusedOnce,
+    })
 }
 
 /// The next cause. An `io::Error` that wraps another error skips it in `source()`.
@@ -112,17 +156,17 @@ fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
 }
 
 fn of_cause(error: &(dyn Error + 'static), step: Step) -> Option<Fault> {
-    if error.is::<BlockedAddress>() {
-        return Some(Fault::Blocked);
+    if let Some(BarredAddress(why)) = error.downcast_ref() {
+        return Some(Fault::Blocked(*why));
     }
     if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-        return Some(Fault::Tls(TlsFault::of(tls)));
+        return Some(TlsFault::of(tls).dated(clock::wall()));
     }
     if let Some(http) = error.downcast_ref::<hyper::Error>() {
         return of_http(http);
     }
     let io = error.downcast_ref::<io::Error>()?;
-    if step.resolving { of_resolver(io) } else { of_io(io, step) }
+    if step.phase == Phase::Resolving { of_resolver(io) } else { of_io(io, step) }
 }
 
 fn of_http(error: &hyper::Error) -> Option<Fault> {
@@ -141,7 +185,7 @@ fn of_io(error: &io::Error, step: Step) -> Option<Fault> {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Some(Fault::Refused),
         io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => Some(unreachable()),
-        io::ErrorKind::TimedOut if step.connecting => Some(Fault::ConnectTimeout),
+        io::ErrorKind::TimedOut if step.phase == Phase::Connecting => Some(Fault::ConnectTimeout),
         io::ErrorKind::TimedOut => Some(Fault::Timeout),
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
@@ -187,24 +231,5 @@ fn unreachable() -> Fault {
         Fault::Unreachable
     } else {
         Fault::Local("no route to any network")
-    }
-}
-
-impl TlsFault {
-    fn of(error: &rustls::Error) -> Self {
-        use rustls::{CertificateError as Cert, Error as Tls};
-        match error {
-            Tls::InvalidCertificate(Cert::Expired | Cert::ExpiredContext { .. }) => Self::Expired,
-            Tls::InvalidCertificate(Cert::NotValidYet | Cert::NotValidYetContext { .. }) => {
-                Self::NotYetValid
-            }
-            Tls::InvalidCertificate(Cert::UnknownIssuer) => Self::UnknownIssuer,
-            Tls::InvalidCertificate(
-                Cert::NotValidForName | Cert::NotValidForNameContext { .. },
-            ) => Self::WrongName,
-            Tls::InvalidCertificate(_) | Tls::NoCertificatesPresented => Self::Certificate,
-            Tls::AlertReceived(_) => Self::Alert,
-            _ => Self::Handshake,
-        }
     }
 }

@@ -1,0 +1,90 @@
+//! What a proxy answers to CONNECT (RFC 9110 9.3.6), asked by ourselves.
+//!
+//! The library opens tunnels, but does not say with which status a proxy refused, nor whether it was the
+//! proxy that nobody could reach. Both decide who is to blame, so after such a failure the proxy is asked once
+//! more here; `endpoint test` asks first.
+
+use std::io;
+
+use reqwest::Url;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::fault::ProxyFault;
+
+/// No status line is longer, whatever comes before its end.
+const STATUS_LINE_MAX: usize = 256;
+/// The most that a proxy may say before the tunnel is open.
+const HEAD_LEN_MAX: usize = 8 * 1024;
+
+/// `host:port` as CONNECT names it, an IPv6 address in brackets.
+pub(super) fn authority(url: &Url) -> String {
+    let port = url.port_or_known_default().unwrap_or(443);
+    format!("{}:{port}", url.host_str().unwrap_or_default())
+}
+
+/// Asks for a tunnel to `target` on a new connection. The stream is the tunnel.
+pub(super) async fn tunnel(mut proxy: TcpStream, target: &Url) -> Result<TcpStream, ProxyFault> {
+    let target = authority(target);
+    let ask = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n");
+    proxy.write_all(ask.as_bytes()).await.map_err(lost)?;
+    let mut head = Vec::new();
+    // Byte by byte: what follows the head belongs to the tunnel.
+    while !head.ends_with(b"\r\n\r\n") {
+        if head.len() >= HEAD_LEN_MAX {
+            return Err(ProxyFault::NotHttp);
+        }
+        head.push(proxy.read_u8().await.map_err(lost)?);
+    }
+    match status(&head) {
+        Some(200..=299) => Ok(proxy),
+        Some(status) => Err(ProxyFault::Refused(status)),
+        None => Err(ProxyFault::NotHttp),
+    }
+}
+
+fn lost(_: io::Error) -> ProxyFault {
+    ProxyFault::Lost
+}
+
+fn status(head: &[u8]) -> Option<u16> {
+    let line = head.get(..head.len().min(STATUS_LINE_MAX))?.split(|b| *b == b'\r').next()?;
+    let mut words = std::str::from_utf8(line).ok()?.split(' ');
+    let version = words.next()?;
+    let digits = words.next().filter(|digits| digits.len() == 3)?;
+    version.starts_with("HTTP/1.").then(|| digits.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_lines() {
+        for (head, want) in [
+            ("HTTP/1.1 200 Connection established\r\n\r\n", Some(200)),
+            ("HTTP/1.0 407\r\nX: y\r\n\r\n", Some(407)),
+            ("HTTP/2 200\r\n\r\n", None),
+            ("HTTP/1.1 2000\r\n\r\n", None),
+            ("HTTP/1.1 -20\r\n\r\n", None),
+            ("SSH-2.0-x\r\n\r\n", None),
+            ("\r\n\r\n", None),
+        ] {
+            assert_eq!(status(head.as_bytes()), want, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn the_target_has_a_port_and_ipv6_has_brackets() {
+        for (url, want) in [
+            ("https://example.net/x?y", "example.net:443"),
+            ("https://example.net:8443/", "example.net:8443"),
+            ("https://[2001:db8::1]/", "[2001:db8::1]:443"),
+            ("http://192.0.2.1/", "192.0.2.1:80"),
+        ] {
+            assert_eq!(authority(&Url::parse(url).unwrap()), want);
+        }
+    }
+}
