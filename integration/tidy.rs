@@ -359,7 +359,10 @@ fn every_proof_in_containers_is_in_the_table_of_faults() {
     }
     assert!(names.len() > 10, "the proofs are elsewhere: {names:?}");
     for name in names {
-        assert!(listed.contains(&format!("`{name}`")), "integration/README.md does not name {name}");
+        assert!(
+            listed.contains(&format!("`{name}`")),
+            "integration/README.md does not name {name}"
+        );
     }
 }
 
