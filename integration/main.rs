@@ -7,6 +7,7 @@
     reason = "a proof fails by panicking, and its helpers are outside of the test functions"
 )]
 
+mod faults;
 mod harness;
 mod nixos;
 mod promises;

@@ -15,6 +15,7 @@ const STAGES: &[&str] = &["watch", "settle", "journal", "deliver"];
 const PURE: &[&str] = &[
     "arrival",
     "globs",
+    "watch/choice",
     "watch/rules",
     "watch/pending",
     "watch/schedule",
@@ -25,6 +26,7 @@ const PURE: &[&str] = &[
     "metrics/exposition",
     "metrics/pipeline",
     "status",
+    "journal/copy/format",
     "journal/entry",
     "journal/retention",
     "deliver/schedule",
@@ -67,6 +69,7 @@ const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     // Not `rustls::crypto::ring`, which is part of TLS.
     ("use ring", &["secret", "deliver/signature"]),
     ("libc", &["lease"]),
+    ("rustix::event", &["mounts"]),
     ("hyper_util", &["http", "front", "control/client"]),
     ("maud", &["front/page"]),
 ];
@@ -319,6 +322,31 @@ fn declared_modules(source: &Source) -> Vec<String> {
         Some(format!("{folder}{name}"))
     };
     source.code.lines().map(str::trim).filter_map(module).collect()
+}
+
+/// The table of faults names tests that exist, and every test of a fault.
+#[test]
+fn every_fault_is_in_the_table_with_a_test_that_exists() {
+    let listed = fs::read_to_string(top().join("integration/README.md")).unwrap();
+    let all =
+        || ["faults", "promises"].map(|f| rust_files(&top().join("integration").join(f))).concat();
+    let code: String = all().iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let (_, table) = listed.split_once("## Faults, and how each is made").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let rows = table.lines().filter(|line| line.contains("::"));
+    let named = rows.filter_map(|row| row.split('`').find(|part| part.contains("::")));
+    let named: Vec<_> = named.filter_map(|test| test.split("::").last()).collect();
+    assert!(named.len() >= 40, "{} faults", named.len());
+    for test in &named {
+        assert!(code.contains(&format!("fn {test}()")), "no test {test}");
+    }
+    for path in rust_files(&top().join("integration/faults")) {
+        let raw = fs::read_to_string(&path).unwrap();
+        for part in raw.split("#[test]\nfn ").skip(1) {
+            let name = part.split('(').next().unwrap();
+            assert!(named.contains(&name), "{name} is not in the table");
+        }
+    }
 }
 
 #[test]

@@ -66,6 +66,14 @@ impl Policy {
         if self.events { quiet } else { quiet.max(poll_interval * SCANS_PER_QUIET) }
     }
 
+    /// What tells two versions of a file apart here, for the log.
+    pub fn told_apart_by(&self) -> &'static str {
+        match self.identity {
+            Identity::Inode => "inode, birth, size, mtime",
+            Identity::SizeAndTime => "size, mtime",
+        }
+    }
+
     const fn local(kind: &'static str) -> Self {
         Self { kind, events: true, lease: true, identity: Identity::Inode, granularity: TICK }
     }

@@ -35,6 +35,7 @@ pub(crate) mod kernel;
 pub(crate) mod lease;
 pub mod logging;
 pub mod metrics;
+pub(crate) mod mounts;
 pub mod notice;
 pub mod operator;
 pub mod secret;

@@ -2,9 +2,11 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
+
+use super::watchd::finish;
 
 /// Whether `program` can be started.
 pub(crate) fn have(program: &str) -> bool {
@@ -14,6 +16,24 @@ pub(crate) fn have(program: &str) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok()
+}
+
+/// Has the machine's pip put one package into `dir`, where `PYTHONPATH` finds it; or says why it cannot.
+pub(crate) fn python_package(package: &str, dir: &Path) -> Result<PathBuf, String> {
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--no-deps",
+    ];
+    let mut command = Command::new("python3");
+    command.args(pip).args(["--retries", "0", "--timeout", "20", "--target"]).arg(dir).arg(package);
+    let ran = have("python3").then(|| finish(command)).ok_or("python3 is not installed")?;
+    let why = ran.stderr.lines().last().unwrap_or("pip failed").to_owned();
+    if ran.status.success() { Ok(dir.to_owned()) } else { Err(why) }
 }
 
 /// A Python program that does one step for every line that it is given, and says `done` after each.
@@ -47,6 +67,12 @@ impl Steps {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         assert_eq!(line, "done\n", "the helper program made its step");
+    }
+
+    /// Has it make the next step.
+    pub(crate) fn next(&mut self) {
+        self.stdin.write_all(b"\n").unwrap();
+        self.wait_done();
     }
 
     /// Lets the program run to its end.

@@ -54,7 +54,8 @@ impl Request {
             (name.to_ascii_lowercase(), value.trim().to_owned())
         };
         let json: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let path = announced_path(&json["data"]);
+        // In the binary mode of CloudEvents the body is the data alone.
+        let path = announced_path(json.get("data").unwrap_or(&json));
         Self {
             connection,
             unix_seconds: super::clock::unix_seconds(),
@@ -80,6 +81,8 @@ pub(crate) enum Reply {
     Headers(u16, String),
     /// The status, once the gate is open.
     Held(Gate, u16),
+    /// The status after so long. What is held for the request is dropped just before the answer.
+    Slow(Duration, u16, Box<dyn std::any::Any + Send>),
     /// Never a byte, until the sender goes away.
     Never,
     /// End of file in place of an answer.

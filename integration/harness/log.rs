@@ -11,6 +11,8 @@ pub(crate) mod said {
     pub(crate) const COMMITTED: &str = "committed";
     pub(crate) const DELIVERED: &str = "delivered";
     pub(crate) const RETRY: &str = "not delivered, will be retried";
+    /// The breaker of an endpoint has opened.
+    pub(crate) const ENDPOINT_FAILING: &str = "endpoint failing";
     pub(crate) const OUTBOX_FULL: &str = "the journal has no room";
     pub(crate) const OVERFLOW: &str = "the kernel lost events";
     /// Files that nobody can look at, with their number.

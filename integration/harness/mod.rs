@@ -4,6 +4,7 @@
 use std::io::Write;
 
 pub(crate) mod clock;
+pub(crate) mod cloud_event;
 pub(crate) mod config;
 pub(crate) mod disk;
 pub(crate) mod front;

@@ -18,6 +18,24 @@ impl Mount {
     pub(crate) fn fresh_with(kind: &str, at: &Path, options: &[&str]) -> Option<Self> {
         let mut command = Command::new("mount");
         command.args(options).args(["-t", kind, "watchd-proof"]).arg(at);
+        Self::by(command, at)
+    }
+
+    /// Shows the directory `from` at `at`, too.
+    pub(crate) fn bind(from: &Path, at: &Path) -> Option<Self> {
+        let mut command = Command::new("mount");
+        command.arg("--bind").arg(from).arg(at);
+        Self::by(command, at)
+    }
+
+    /// Mounts the file system that `image` holds, through a loop device.
+    pub(crate) fn image(image: &Path, at: &Path) -> Option<Self> {
+        let mut command = Command::new("mount");
+        command.args(["-o", "loop"]).arg(image).arg(at);
+        Self::by(command, at)
+    }
+
+    fn by(mut command: Command, at: &Path) -> Option<Self> {
         let output = command.output().ok()?;
         output.status.success().then(|| Self(at.to_path_buf()))
     }

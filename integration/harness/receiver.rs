@@ -273,6 +273,11 @@ fn answer(mut stream: &TcpStream, request: &Request, reply: Reply, shared: &Shar
             gate.pass();
             stream.write_all(head(status, "Content-Length: 0\r\n").as_bytes()).is_ok()
         }
+        Reply::Slow(takes, status, work) => {
+            shared.life.wait(takes, |life| (!life.is_up).then_some(()));
+            drop(work);
+            stream.write_all(head(status, "Content-Length: 0\r\n").as_bytes()).is_ok()
+        }
         Reply::Never => {
             shared.life.wait(PATIENCE * 10, |life| (!life.is_up).then_some(()));
             false

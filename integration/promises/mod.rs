@@ -1,6 +1,8 @@
 //! One promise after the other (P1 to P11, in README.md); the file names carry the number.
 
+mod cloud_events;
 mod demo;
+mod endpoint_keys;
 mod heartbeat;
 mod http_rules;
 mod metrics;
@@ -30,7 +32,9 @@ mod p7_stops_cleanly;
 mod p8_bounded;
 mod p9_it_says_how_it_is;
 mod page;
+mod recovery;
 mod reload;
+mod signatures;
 mod wire;
 
 use std::{
@@ -44,7 +48,12 @@ use crate::harness::{Receiver, Site, Watchd, disk};
 ///
 /// A control file that lands last is delivered last: had anything been announced twice, it would have been
 /// announced by then, or when the daemon drains.
-fn assert_each_exactly_once(site: &Site, watchd: Watchd, receiver: &Receiver, paths: &[PathBuf]) {
+pub(crate) fn assert_each_exactly_once(
+    site: &Site,
+    watchd: Watchd,
+    receiver: &Receiver,
+    paths: &[PathBuf],
+) {
     receiver.wait_for_paths(paths);
     quiet_periods_pass(site, receiver, 1);
     watchd.stop();
@@ -58,7 +67,7 @@ fn assert_each_exactly_once(site: &Site, watchd: Watchd, receiver: &Receiver, pa
 }
 
 /// Lets `count` quiet periods pass, measured by files that land and are delivered one after the other.
-fn quiet_periods_pass(site: &Site, receiver: &Receiver, count: usize) {
+pub(crate) fn quiet_periods_pass(site: &Site, receiver: &Receiver, count: usize) {
     static MADE: AtomicU32 = AtomicU32::new(0);
     for _ in 0..count {
         let number = MADE.fetch_add(1, Ordering::Relaxed);

@@ -46,17 +46,20 @@ fn every_name_that_linux_allows_is_delivered_and_decodable() {
     let (receiver, site) = (Receiver::up(), Site::new());
     // Hidden names (`...`) are excluded by default; here every name counts.
     let watchd = site.config(&receiver.url()).watch("default_excludes", false).ready();
-    let mut names: Vec<Vec<u8>> = NAMES.iter().map(|name| name.to_vec()).collect();
-    names.push(vec![b'x'; 255]);
-    names.push(vec![0xff; 255]);
-    names.push("\u{1f600}".repeat(63).into_bytes());
-    let paths: Vec<_> =
-        names.iter().map(|name| disk::create(&site.root(), OsStr::from_bytes(name))).collect();
+    let paths = create_every_kind_of_name(&site);
     receiver.wait_for_paths(&paths);
     assert_every_line_is_one_json_object(&watchd);
     watchd.stop();
     receiver.assert_no_duplicates();
     receiver.read(|record| record.requests.iter().for_each(|r| assert_names_agree(r, &site)));
+}
+
+pub(super) fn create_every_kind_of_name(site: &Site) -> Vec<PathBuf> {
+    let mut names: Vec<Vec<u8>> = NAMES.iter().map(|name| name.to_vec()).collect();
+    names.push(vec![b'x'; 255]);
+    names.push(vec![0xff; 255]);
+    names.push("\u{1f600}".repeat(63).into_bytes());
+    names.iter().map(|name| disk::create(&site.root(), OsStr::from_bytes(name))).collect()
 }
 
 fn assert_names_agree(request: &Request, site: &Site) {

@@ -27,6 +27,7 @@ use crate::{
     front::{self, Place, Service},
     journal::{self, Journal, Lock, NotLocked},
     logging::Filter,
+    mounts::Mounts,
     notice::Notices,
     vitals::{Board, Phase},
 };
@@ -136,6 +137,7 @@ async fn follow(
 ) -> Result<(), Fatal> {
     let mut look = interval(BEAT_CHECK);
     let mut journal = parts.links.journal.clone();
+    let mut mounts = Mounts::follow();
     loop {
         board.daemon.wait_until(clock::mono() + BEAT_CHECK);
         let asked = tokio::select! {
@@ -146,6 +148,10 @@ async fn follow(
             }
             () = journal.lost() => {
                 parts.roots.rescan();
+                continue;
+            }
+            places = mounts.changed() => {
+                parts.roots.mounts_changed(&places);
                 continue;
             }
             part = parts.lanes.broken() => return Err(Fatal::Broken(part)),

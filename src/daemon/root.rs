@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io,
+    path::PathBuf,
     sync::{Arc, mpsc::sync_channel},
     time::{Duration, Instant},
 };
@@ -87,6 +88,13 @@ impl Roots {
     pub(super) fn rescan(&self) {
         for root in self.running.values() {
             root.watch.rescan();
+        }
+    }
+
+    /// Something was mounted, or taken away, at these places.
+    pub(super) fn mounts_changed(&self, at: &[PathBuf]) {
+        for root in self.running.values() {
+            root.watch.mounts_changed(at);
         }
     }
 

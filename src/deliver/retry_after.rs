@@ -116,6 +116,13 @@ mod tests {
         assert_eq!(floor(lines, None, NOW), Some(Duration::from_secs(90)));
     }
 
+    /// What a server may write for an instant: IMF-fixdate, RFC 850, asctime.
+    fn date_forms(unix_seconds: i64) -> [String; 3] {
+        let time = jiff::Timestamp::from_second(unix_seconds).unwrap();
+        ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"]
+            .map(|form| time.strftime(form).to_string())
+    }
+
     proptest! {
         #[test]
         fn any_bytes_give_at_most_a_day(
@@ -126,6 +133,35 @@ mod tests {
             let lines = lines.iter().map(Vec::as_slice);
             let floor = floor(lines, date.as_deref(), WallMs(now));
             prop_assert!(floor.is_none_or(|d| d > Duration::ZERO && d <= RETRY_AFTER_MAX));
+        }
+
+        /// Every second of the hundred years that a year of two digits can name, in each form of RFC 9110 5.6.7.
+        #[test]
+        fn each_date_form_is_the_same_instant(until in 0i64..3_155_673_600, now in 0i64..3_155_673_600) {
+            let want = u64::try_from(until - now).ok().filter(|s| *s > 0).map(|s| s.min(86_400));
+            for date in date_forms(until) {
+                prop_assert_eq!(unix_seconds(date.as_bytes()), Some(until), "{}", &date);
+                let by_our_clock = floor([date.as_bytes()], None, WallMs(now * 1000));
+                prop_assert_eq!(by_our_clock.map(|d| d.as_secs()), want, "{}", &date);
+                for theirs in date_forms(now) {
+                    let by_theirs = floor([date.as_bytes()], Some(theirs.as_bytes()), WallMs(0));
+                    prop_assert_eq!(by_theirs.map(|d| d.as_secs()), want, "{} {}", &date, theirs);
+                }
+            }
+        }
+
+        #[test]
+        fn a_date_with_bytes_put_in_cut_out_or_changed_gives_at_most_a_day(
+            until in -62_135_596_800i64..253_402_300_800, form in 0usize..3, at in 0usize..40, cut in 0usize..4,
+            put in prop::collection::vec(any::<u8>(), 0..4), now in any::<i64>(),
+        ) {
+            let mut date = date_forms(until)[form].clone().into_bytes();
+            let from = at.min(date.len());
+            date.splice(from..(from + cut).min(date.len()), put);
+            let by_our_clock = floor([&*date], None, WallMs(now));
+            prop_assert!(by_our_clock.is_none_or(|d| d <= RETRY_AFTER_MAX));
+            let from_itself = floor([&*date, &*date], Some(&date), WallMs(now));
+            prop_assert_eq!(from_itself, None, "no date lies ahead of itself, and none is left a number");
         }
 
         #[test]

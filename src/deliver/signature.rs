@@ -191,6 +191,27 @@ mod tests {
             let theirs = theirs.sign(&id, timestamp, body.as_bytes()).unwrap();
             prop_assert_eq!(signer(&[&secret]).sign(&id, timestamp, body.as_bytes()), theirs);
         }
+
+        /// Differential: another implementation of ed25519. Its signatures are deterministic (RFC 8032), so
+        /// ours have to be equal; and nothing else may pass its strict check.
+        #[test]
+        fn another_ed25519_signs_alike_and_refuses_what_was_changed(
+            seed in any::<[u8; 32]>(), with_public in any::<bool>(), id in "[a-zA-Z0-9_]{1,64}",
+            timestamp in 0i64..1 << 40, body in prop::collection::vec(any::<u8>(), 0..300), flip in any::<u8>(),
+        ) {
+            use ed25519_dalek::{Signer as _, SigningKey};
+            let key = SigningKey::from_bytes(&seed);
+            let both = if with_public { key.to_keypair_bytes().to_vec() } else { seed.to_vec() };
+            let secret = format!("whsk_{}", STANDARD.encode(both));
+            let ours = signer(&[&secret]).sign(&id, timestamp, &body);
+            let mut signed = [format!("{id}.{timestamp}.").as_bytes(), &body].concat();
+            let theirs = key.sign(&signed);
+            prop_assert_eq!(ours, format!("v1a,{}", STANDARD.encode(theirs.to_bytes())));
+            prop_assert!(key.verifying_key().verify_strict(&signed, &theirs).is_ok());
+            let at = usize::from(flip) % signed.len();
+            signed[at] ^= 1;
+            prop_assert!(key.verifying_key().verify_strict(&signed, &theirs).is_err());
+        }
     }
 
     #[test]

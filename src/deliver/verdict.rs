@@ -211,6 +211,36 @@ mod tests {
         }
     }
 
+    /// Every status, with each thing that an operator can say of it and each thing that can come with it.
+    #[test]
+    fn an_override_means_the_same_whatever_comes_with_the_answer() {
+        for status in 100..=999 {
+            let other = if status == 999 { 100 } else { status + 1 };
+            for retry_after in [false, true] {
+                for clock_offset in [None, Some(0), Some(241), Some(i64::MIN)] {
+                    let answer = Answer { status, retry_after, clock_offset };
+                    let said = |success: u16, retry: u16, permanent: u16| {
+                        let [success, retry, permanent] =
+                            [success, retry, permanent].map(|status| vec![status]);
+                        Class::of_answer(answer, &Statuses { success, retry, permanent })
+                    };
+                    let skewed = matches!(status, 400 | 401 | 403)
+                        && clock_offset.is_some_and(|seconds| seconds != 0);
+                    let unless_skewed = |class| if skewed { Class::Clock } else { class };
+                    assert_eq!(said(status, other, other), Class::Ok, "{answer:?}");
+                    assert_eq!(
+                        said(other, status, other),
+                        unless_skewed(Class::Retry),
+                        "{answer:?}"
+                    );
+                    let permanent = said(other, other, status);
+                    assert_eq!(permanent, unless_skewed(Class::Permanent), "{answer:?}");
+                    assert_eq!(said(other, other, other), table(answer), "{answer:?}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn no_event_is_given_up_for_a_wrong_clock() {
         let answer = Answer { status: 401, retry_after: false, clock_offset: Some(3600) };

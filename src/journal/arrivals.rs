@@ -19,7 +19,7 @@ use crate::{
 const PAGE: usize = 512;
 
 /// Values of `watch.first_scan`; 0 is pending.
-const DONE: i64 = 1;
+pub(crate) const DONE: i64 = 1;
 pub(crate) const PENDING_AFTER_LOSS: i64 = 2;
 
 /// What every body of this daemon says.

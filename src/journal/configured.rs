@@ -114,6 +114,12 @@ impl Configured {
     }
 }
 
+/// Whether this database replaces one that was lost, and nobody has taken that in yet.
+pub(crate) fn is_lost(db: &Connection) -> Result<bool, StoreError> {
+    let sql = "SELECT count(*) > 0 FROM meta WHERE key = 'lost'";
+    Ok(db.query_row(sql, [], |row| row.get(0))?)
+}
+
 /// Nothing that the watches of this run find next may become a silent baseline after a loss; one that is
 /// configured later is not meant.
 fn mark_loss(db: &Connection) -> Result<bool, StoreError> {

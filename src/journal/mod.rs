@@ -8,6 +8,7 @@ mod arrivals;
 mod attempts;
 mod census;
 mod configured;
+mod copy;
 mod desk;
 mod entry;
 mod identity;

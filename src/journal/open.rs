@@ -12,6 +12,7 @@ use super::{
     Beginning, Closing,
     arrivals::{Arrivals, Origin, Source},
     configured::{self, Configured},
+    copy::{self, Copying},
     desk::Treated,
     identity,
     look::{Filter, Place},
@@ -43,6 +44,7 @@ pub(super) struct Open {
     retention: RetentionClock,
     next_retention: Instant,
     steps: StepWatch,
+    pub(super) copying: Copying,
     /// How the run before this one ended.
     pub(super) beginning: Beginning,
     run: Run,
@@ -67,6 +69,7 @@ impl Open {
         let dir = configured.dir.as_path();
         let identity = identity::identify(dir, instance)?;
         let Opened { db, after_crash } = store::open(dir, identity.is_known, check)?;
+        copy::restore(&db, dir)?;
         identity.keep(dir)?;
         let sql = "SELECT value FROM meta WHERE key = 'retention_ms'";
         let now_ms = db.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(0);
@@ -90,6 +93,7 @@ impl Open {
             retention: RetentionClock { now_ms, read_at: wall },
             next_retention: mono,
             steps: StepWatch::new(mono, wall),
+            copying: Copying::new(dir),
             beginning: Beginning { after_crash: run.after_crash },
             run,
         })
@@ -291,8 +295,7 @@ impl Open {
         Ok(space.free < reserve && space.free + store::free_bytes(&self.db)? < reserve)
     }
 
-    /// What has to be done now and then: follows a clock that was set back, forgets what may be forgotten,
-    /// gives free pages back.
+    /// Now and then: follows a clock that was set back, forgets what may be, gives free pages back, copies.
     pub(super) fn keep_house(&mut self) -> Result<(), StoreError> {
         let (mono, wall) = (clock::mono(), clock::wall());
         if let Some(step) = self.steps.set_back(mono, wall) {
@@ -300,6 +303,7 @@ impl Open {
             warn!(step_s = step.as_secs(), "the clock was set back: retries keep their distance");
         }
         self.steps = StepWatch::new(mono, wall);
+        self.copying.look(&self.db)?;
         if mono < self.next_retention && self.tables.dead <= self.configured.dead_max {
             return Ok(());
         }

@@ -107,10 +107,31 @@ impl Writer {
 
     /// Waits for a question.
     fn next(&mut self) -> Option<Question> {
+        if let Some(question) = self.copy_meanwhile() {
+            return Some(question);
+        }
         self.ports.vitals.beat.wait();
         let question = self.ports.questions.blocking_recv();
         self.ports.vitals.beat.begin(clock::mono());
         question
+    }
+
+    /// Goes on with the copy of what was announced until there is a question.
+    fn copy_meanwhile(&mut self) -> Option<Question> {
+        loop {
+            match self.open.as_mut()?.copy_on() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(failure) => {
+                    self.recover(failure);
+                    return None;
+                }
+            }
+            self.ports.vitals.beat.begin(clock::mono());
+            if let Ok(question) = self.ports.questions.try_recv() {
+                return Some(question);
+            }
+        }
     }
 
     /// What is waiting, up to a change of the configuration: what was asked before it is answered before.

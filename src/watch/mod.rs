@@ -4,6 +4,7 @@
 //! file waits: for hints, for the next slice of a scan, for a timer. `pending`, `rules` and `schedule` decide,
 //! `coverage` and `scan` act, `root` and `tour` are the state in between. Every kind of loss has one answer: scan that place.
 
+mod choice;
 mod coverage;
 mod inbox;
 mod pending;
@@ -18,6 +19,7 @@ mod tour;
 
 use std::{
     io,
+    path::PathBuf,
     sync::{Arc, mpsc::SyncSender},
     thread,
     time::{Duration, Instant},
@@ -34,6 +36,7 @@ use crate::{
     arrival::{Memory, RelPath, Report},
     clock,
     config::checked,
+    directory::Directory,
     kernel::Hint,
     notice::{About, Kind, Notice, Notices},
     stat::{self, Place},
@@ -78,12 +81,22 @@ impl Ports {
 /// A running watch.
 pub struct Handle {
     inbox: Arc<Inbox>,
+    root: PathBuf,
 }
 
 impl Handle {
     /// Has the whole root scanned again.
     pub fn rescan(&self) {
         self.inbox.note(Hint::Dir(RelPath::root()));
+    }
+
+    /// Something was mounted, or taken away, at these places. What the root means is looked at wherever
+    /// that was: its path may lead there through a symbolic link.
+    pub fn mounts_changed(&self, at: &[PathBuf]) {
+        self.inbox.note(Hint::Gone(RelPath::root()));
+        for dir in at.iter().filter_map(|at| RelPath::below(&self.root, at)) {
+            self.inbox.note(Hint::Dir(dir));
+        }
     }
 
     /// Takes nothing new from now on. The thread ends by itself: nothing upstream of the journal needs
@@ -96,7 +109,7 @@ impl Handle {
 /// Starts watching. The root need not exist: it is looked for until it does.
 pub fn start(config: checked::Watch, ports: Ports) -> io::Result<Handle> {
     let inbox = Arc::new(Inbox::new(HINT_BYTES_MAX));
-    let handle = Handle { inbox: Arc::clone(&inbox) };
+    let handle = Handle { inbox: Arc::clone(&inbox), root: config.path.clone() };
     let name = format!("watch {}", config.name);
     thread::Builder::new().name(name).spawn(move || run(&config, &ports, &inbox))?;
     Ok(handle)
@@ -157,7 +170,13 @@ impl<'a> Stage<'a> {
                 return self.seek(now);
             }
         }
-        followed.root.turn(now)
+        followed.root.turn(now)?;
+        if let Some(reason) = followed.root.failure() {
+            // It would look like one that is empty.
+            self.followed = None;
+            self.suspend(reason, now);
+        }
+        Ok(())
     }
 
     fn notice(&self, kind: Kind) -> Notice {
@@ -187,20 +206,23 @@ impl<'a> Stage<'a> {
                 let next_check = now + PLACE_CHECK;
                 self.followed = Some(Followed { root, place, next_check });
             }
-            Err(error) => {
-                let reason = error.to_string();
-                if self.told.as_ref() != Some(&reason) {
-                    warn!(watch = %name, %path, %reason,
-                        "suspended: looking for the directory until it is there");
-                    let suspended = self.notice(Kind::WatchSuspended).text("reason", &reason);
-                    self.ports.notices.tell(suspended);
-                    let sight = Sight::Suspended { since: now, reason: reason.clone() };
-                    self.ports.vitals.change(|looks| looks.sight = sight);
-                    self.told = Some(reason);
-                }
-            }
+            Err(error) => self.suspend(error.to_string(), now),
         }
         Ok(())
+    }
+
+    /// There is no root to follow now; says so when it is news.
+    fn suspend(&mut self, reason: String, now: Instant) {
+        if self.told.as_ref() == Some(&reason) {
+            return;
+        }
+        let (watch, path) = (&self.config.name, self.config.path.display());
+        warn!(%watch, %path, %reason, "suspended: looking for the directory until it is there");
+        let suspended = self.notice(Kind::WatchSuspended).text("reason", &reason);
+        self.ports.notices.tell(suspended);
+        let sight = Sight::Suspended { since: now, reason: reason.clone() };
+        self.ports.vitals.change(|looks| looks.sight = sight);
+        self.told = Some(reason);
     }
 }
 
@@ -211,5 +233,7 @@ fn find(config: &checked::Watch) -> io::Result<Place> {
         return Err(io::Error::other("nothing is mounted here, and require_mount is set"));
     }
     stat::may_list(&config.path)?;
+    // A disk that fails may still say what the directory is, from memory.
+    Directory::open(&config.path, true)?.next_entry().transpose()?;
     Ok(place)
 }

@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     Ports,
+    choice::Choice,
     coverage::Coverage,
     inbox::Inbox,
     pending::Batch,
@@ -24,7 +25,7 @@ use super::{
 use crate::{
     arrival::{Found, Kind, RelPath, Report, Scanned, Sighting},
     clock,
-    config::checked::{Backend, Watch},
+    config::checked::Watch,
     stat::{self, Place},
     vitals::{LastScan, WatchVitals},
 };
@@ -44,6 +45,7 @@ pub(super) struct Root<'a> {
     rules: Rules<'a>,
     path: Arc<Path>,
     place: Place,
+    choice: Choice,
     ports: &'a Ports,
     coverage: Coverage,
     schedule: Schedule,
@@ -54,6 +56,8 @@ pub(super) struct Root<'a> {
     sweep: Option<Sweep>,
     tell_lost_from: Option<Instant>,
     announced: bool,
+    /// The root itself cannot be read.
+    failure: Option<String>,
 }
 
 impl<'a> Root<'a> {
@@ -66,19 +70,16 @@ impl<'a> Root<'a> {
         now: Instant,
     ) -> Self {
         let path: Arc<Path> = config.path.as_path().into();
-        let events = match config.backend {
-            Backend::Auto => place.policy.events,
-            Backend::Events => true,
-            Backend::Poll => false,
-        };
+        let choice = Choice::of(config, place.policy);
         let (poll, rescan) = (config.poll_interval, config.rescan_interval);
         Self {
             config,
             rules: Rules::of(config),
-            coverage: Coverage::new(&config.name, &path, inbox, events),
+            coverage: Coverage::new(&config.name, &path, inbox, choice.events),
             schedule: Schedule::new(poll, rescan, now),
             path,
             place,
+            choice,
             ports,
             unreadable: BTreeSet::new(),
             tour: None,
@@ -86,6 +87,7 @@ impl<'a> Root<'a> {
             sweep: None,
             tell_lost_from: None,
             announced: false,
+            failure: None,
         }
     }
 
@@ -147,6 +149,11 @@ impl<'a> Root<'a> {
     pub(super) fn next_turn(&self, now: Instant) -> Instant {
         let is_busy = self.tour.is_some() || self.sweep.is_some();
         self.schedule.next_turn(is_busy, self.coverage.polled(), now)
+    }
+
+    /// Why the root itself cannot be read, once.
+    pub(super) fn failure(&mut self) -> Option<String> {
+        self.failure.take()
     }
 
     /// One slice of whatever scan is due.
@@ -267,13 +274,19 @@ impl<'a> Root<'a> {
             info!(watch = %self.config.name, path = %self.path.display(),
                 directories = self.coverage.armed_count(),
                 filesystem = self.place.policy.kind,
-                backend = self.backend(),
+                backend = self.backend(), because = self.because(),
+                writer_detection = self.choice.leases, identity = self.place.policy.told_apart_by(),
                 "watching");
         }
     }
 
     fn backend(&self) -> &'static str {
         if self.coverage.polled() == Polled::Everything { "poll" } else { "events" }
+    }
+
+    fn because(&self) -> &'static str {
+        let is_out = self.choice.events && self.coverage.polled() == Polled::Everything;
+        if is_out { "no inotify instance is left" } else { self.choice.because }
     }
 
     fn publish(&self) {
@@ -290,6 +303,8 @@ impl<'a> Root<'a> {
     fn not_entered(&mut self, dir: &RelPath, error: &io::Error) {
         if stat::is_absence(error) {
             self.coverage.disarm(dir);
+        } else if dir.is_root() {
+            self.failure = Some(error.to_string());
         } else if self.unreadable.insert(dir.clone()) {
             warn!(watch = %self.config.name, path = %dir, %error,
                 "cannot read this directory; it is tried again at the next scan");

@@ -70,5 +70,20 @@ async fn a_receiver_that_wants_a_client_certificate_is_named_and_gets_the_event_
     authority.sign(&tls, "server", &site.receiver_name(), VALID);
     Authority::new(&tls, "clients");
     let mend = || fs::remove_file(tls.join("clients.pem")).expect("it is there");
-    is_said_and_mended(&site, "TLS: the receiver", mend).await;
+    is_said_and_mended(&site, "set client_cert_file and client_key_file", mend).await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_wants_a_client_certificate_gets_the_event_with_one() {
+    let (site, authority) = over_tls(&["server.pem", "server.key", "clients.pem"]).await;
+    let tls = site.path("tls");
+    authority.sign(&tls, "server", &site.receiver_name(), VALID);
+    Authority::new(&tls, "clients").sign(&tls, "client", "client.example.net", VALID);
+    let site = site
+        .endpoint("client_cert_file", "\"/site/tls/client.pem\"")
+        .endpoint("client_key_file", "\"/site/tls/client.key\"");
+    let _receiver = site.receiver().await;
+    let _daemon = site.watchd("watchd").await;
+    let paths = site.drop_files("secret", 3);
+    site.wait_until_complete(&paths).await;
 }

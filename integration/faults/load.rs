@@ -1,0 +1,71 @@
+//! A great deal at once.
+
+use std::{fs::File, io::Write, time::Duration};
+
+use super::times;
+use crate::{
+    harness::{Receiver, Site, clock::now, disk},
+    promises::assert_each_exactly_once,
+};
+
+/// Writes that alternate between two files are never merged into one kernel event.
+#[test]
+fn two_interleaved_writers_with_a_million_writes_are_one_arrival_each() {
+    const WRITES: usize = 500_000;
+    let (receiver, site) = (Receiver::up(), Site::new());
+    let watchd = site.config(&receiver.url()).watch("quiet", "2s").ready();
+    let paths = ["one.dat", "two.dat"].map(|name| site.root().join(name));
+    let mut files = paths.clone().map(|path| File::create(path).unwrap());
+    for _ in 0..WRITES {
+        for file in &mut files {
+            file.write_all(b"x").unwrap();
+        }
+    }
+    drop(files);
+    for name in ["one.dat", "two.dat"] {
+        assert_eq!(receiver.wait_for_file(name).data("size"), WRITES);
+    }
+    assert_each_exactly_once(&site, watchd, &receiver, &paths);
+}
+
+#[test]
+fn many_files_that_are_there_at_the_start_are_each_delivered_once_in_bounded_memory() {
+    let (receiver, site) = (Receiver::up(), Site::new());
+    let count = times(20_000, 100_000);
+    let paths = disk::create_many(&site.root(), "there", count);
+    let config = site.config(&receiver.url()).endpoint("concurrency", 16).log_filter("info");
+    let watchd = config.ready();
+    wait_for_all(&receiver, count);
+    assert!(watchd.memory_kib() < 64 << 10, "{} KiB resident", watchd.memory_kib());
+    assert_each_exactly_once(&site, watchd, &receiver, &paths);
+}
+
+/// The receiver is away for longer than any file takes to arrive; then all of it comes, in pace.
+#[test]
+fn a_long_outage_ends_with_everything_delivered_once() {
+    let (receiver, site) = (Receiver::down_at_first(), Site::new());
+    let count = times(10_000, 50_000);
+    let config = site.config(&receiver.url()).endpoint("concurrency", 8).log_filter("info");
+    let watchd = config.set("state", "outbox_max_events", 5_000).ready();
+    let paths = disk::create_many(&site.root(), "outage", count);
+    // Beyond its limit the outbox takes nothing more, and nothing is dropped: the folder is the queue.
+    watchd.wait_for(crate::harness::said::OUTBOX_FULL);
+    let begin = now();
+    receiver.come_up();
+    wait_for_all(&receiver, count);
+    eprintln!("{count} delivered within {:.1?}", begin.elapsed());
+    let database = std::fs::metadata(site.database()).unwrap().len();
+    assert!(database < 64 << 20, "the journal holds what waits, not what was: {database} bytes");
+    assert!(begin.elapsed() > Duration::ZERO);
+    assert_each_exactly_once(&site, watchd, &receiver, &paths);
+}
+
+/// As long as more comes, however slowly.
+fn wait_for_all(receiver: &Receiver, count: usize) {
+    const STEP: usize = 500;
+    for wanted in (STEP..=count).step_by(STEP) {
+        receiver.wait_for(&format!("{wanted} of {count}"), |record| {
+            (record.delivered.len() >= wanted).then_some(())
+        });
+    }
+}
