@@ -42,6 +42,9 @@ const PURE: &[&str] = &[
     "deliver/lane",
     "deliver/breaker",
     "deliver/pace",
+    "restart/age",
+    "restart/binary",
+    "restart/spell",
     "notice/desk",
     "heartbeat/judge",
 ];
@@ -71,6 +74,8 @@ const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     ("libc", &["lease"]),
     ("rustix::event", &["mounts"]),
     ("hyper_util", &["http", "front", "control/client"]),
+    ("sd_notify", &["systemd"]),
+    ("listenfd", &["systemd"]),
     ("maud", &["front/page"]),
 ];
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use watchd::{
     check,
     cli::{self, Command},
-    config, daemon, demo, events, http, logging, operator,
+    config, daemon, demo, events, http, logging, operator, systemd,
 };
 
 fn main() -> ExitCode {
@@ -23,12 +23,17 @@ fn main() -> ExitCode {
 }
 
 fn run(sources: &config::Sources) -> ExitCode {
+    // Before there is another thread.
+    let inherited = systemd::inherit();
     let loaded = match config::load(sources) {
         Ok(loaded) => loaded,
-        Err(problems) => return check::refused(&problems),
+        Err(problems) => {
+            systemd::last_words("the configuration is wrong, nothing was started: see the log");
+            return check::refused(&problems);
+        }
     };
     check::report(&loaded.warnings);
     let filter = logging::start(&loaded.config.log);
     http::install_provider();
-    daemon::run(loaded.config, sources.clone(), filter)
+    daemon::run(loaded.config, sources.clone(), filter, inherited)
 }

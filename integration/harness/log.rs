@@ -24,9 +24,14 @@ pub(crate) mod said {
     /// The pages can be asked.
     pub(crate) const LISTENING: &str = "listening";
     pub(crate) const CANNOT_LISTEN: &str = "cannot listen";
+    /// A new program at our path does not answer.
+    pub(crate) const NOT_RESTARTED_INTO: &str = "the new program is not restarted into";
     /// A configuration that was read again is in force.
     pub(crate) const RELOADED: &str = "the configuration was read again";
     pub(crate) const REFUSED: &str = "the new configuration is refused";
+    pub(crate) const SELF_CHECK_FAILED: &str = "the self check failed";
+    /// Sockets of the service manager that are of no use.
+    pub(crate) const NOT_INHERITED: &str = "the sockets of the service manager cannot be used";
     pub(crate) const STOPPING: &str = "stopping";
     pub(crate) const STOPPED: &str = "stopped";
 }

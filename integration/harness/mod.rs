@@ -16,6 +16,7 @@ pub(crate) mod mount;
 pub(crate) mod receiver;
 pub(crate) mod signature;
 pub(crate) mod site;
+pub(crate) mod systemd;
 pub(crate) mod watchd;
 pub(crate) mod watched;
 
@@ -28,6 +29,7 @@ pub(crate) use self::{
     mount::Mount,
     receiver::Receiver,
     site::Site,
+    systemd::Systemd,
     watchd::Watchd,
 };
 

@@ -44,6 +44,13 @@ pub(super) fn toml(config: &Config, typed: &Settings) -> String {
     page.table("http");
     let listen = config.listen.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
     page.key("listen", Text(&listen));
+    page.table("self_check");
+    page.period("interval", config.self_check.interval);
+    page.key("failures", config.self_check.failures);
+    page.table("restart");
+    let max_age = config.restart.max_age.map_or_else(|| "none".to_owned(), show_period);
+    page.key("max_age", Text(&max_age));
+    page.key("on_binary_change", config.restart.on_binary_change);
     if let Some(heartbeat) = &config.heartbeat {
         page.table("heartbeat");
         page.url_source(&heartbeat.url);

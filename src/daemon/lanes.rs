@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long lanes may take to notice that their time is over.
-const CUT_LIMIT: Duration = Duration::from_secs(2);
+pub(super) const CUT_LIMIT: Duration = Duration::from_secs(2);
 
 /// All of them.
 pub(super) struct Lanes {

@@ -46,6 +46,7 @@ use crate::{
     clock,
     config::checked::Endpoint,
     notice::Notices,
+    stall,
     stop::Stop,
     vitals::{LaneState, LaneVitals, Pause},
 };
@@ -202,6 +203,7 @@ async fn deliver<C: Courier, O: Outbox>(
         };
         let now = clock::mono();
         vitals.beat.begin(now);
+        stall::task("lane").await;
         match happened {
             Happened::Woken(wake) => {
                 woken.set(outbox.woken());

@@ -12,7 +12,11 @@ mod router;
 use std::{io, sync::Arc, thread, time::Duration};
 
 use axum::Router;
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    runtime,
+    sync::watch,
+    time::{sleep, timeout},
+};
 use tracing::{info, warn};
 
 use self::{
@@ -23,7 +27,11 @@ pub use self::{
     listener::{Listener, Peer},
     router::{json, router},
 };
-use crate::{config::checked::Address, vitals::Board};
+use crate::{
+    clock,
+    config::checked::Address,
+    vitals::{Board, Health},
+};
 
 /// How often a place that could not be bound is tried again.
 const BIND_AGAIN: Duration = Duration::from_secs(5);
@@ -66,25 +74,44 @@ pub enum Place {
     },
 }
 
-/// Where the services listen, in the order in which they were given; `None` until they do.
-pub struct Handle(Vec<watch::Receiver<Option<Address>>>);
+/// Where a service listens; `None` until it does.
+pub type Listening = watch::Receiver<Option<Address>>;
+
+/// The thread, from outside.
+pub struct Handle {
+    /// In the order in which the services were given.
+    listening: Vec<Listening>,
+    runtime: Option<runtime::Handle>,
+}
 
 impl Handle {
     /// Where a service listens, for whoever wants to ask it.
-    pub fn address(&self, service: usize) -> Option<watch::Receiver<Option<Address>>> {
-        self.0.get(service).cloned()
+    pub fn address(&self, service: usize) -> Option<Listening> {
+        self.listening.get(service).cloned()
+    }
+
+    /// Which stages turn over, as the front's own thread finds: with no answer within `limit` it is the front
+    /// that does not.
+    pub async fn health(&self, board: &Arc<Board>, limit: Duration) -> Option<Health> {
+        let board = Arc::clone(board);
+        let judge = async move { board.health(clock::mono()) };
+        match &self.runtime {
+            Some(runtime) => timeout(limit, runtime.spawn(judge)).await.ok()?.ok(),
+            None => Some(judge.await),
+        }
     }
 }
 
 /// Starts the thread, if there is anything to serve. It ends with the process.
 pub fn start(services: Vec<Service>, board: &Arc<Board>) -> io::Result<Handle> {
     if services.is_empty() {
-        return Ok(Handle(Vec::new()));
+        return Ok(Handle { listening: Vec::new(), runtime: None });
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let (said, heard): (Vec<_>, Vec<_>) = services.iter().map(|_| watch::channel(None)).unzip();
     let services: Vec<_> = services.into_iter().zip(said).collect();
     let board = Arc::clone(board);
+    let outside = runtime.handle().clone();
     thread::Builder::new().name("front".into()).spawn(move || {
         runtime.block_on(async move {
             let mut tasks = tokio::task::JoinSet::new();
@@ -98,7 +125,7 @@ pub fn start(services: Vec<Service>, board: &Arc<Board>) -> io::Result<Handle> {
             }
         });
     })?;
-    Ok(Handle(heard))
+    Ok(Handle { listening: heard, runtime: Some(outside) })
 }
 
 async fn run(service: Service, said: watch::Sender<Option<Address>>, board: Arc<Board>) {

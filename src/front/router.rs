@@ -18,6 +18,7 @@ use super::page;
 use crate::{
     clock,
     metrics::{self, Machine},
+    stall,
     status::{Moment, NotReady, Status, Stuck},
     vitals::Board,
 };
@@ -44,6 +45,7 @@ struct Health {
 }
 
 async fn health(State(board): State<Arc<Board>>) -> Response {
+    stall::here("front");
     let now = now();
     let health = board.health(now.mono);
     let stuck = health.stuck.iter().map(|stuck| Stuck::of(stuck, now)).collect();

@@ -22,6 +22,7 @@ use crate::{
     arrival::{Name, Unavailable},
     clock,
     config::checked::{Config, Instance},
+    stall,
     vitals::JournalVitals,
 };
 
@@ -113,6 +114,7 @@ impl Writer {
         self.ports.vitals.beat.wait();
         let question = self.ports.questions.blocking_recv();
         self.ports.vitals.beat.begin(clock::mono());
+        stall::here("journal");
         question
     }
 

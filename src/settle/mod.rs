@@ -31,7 +31,7 @@ use crate::{
     config::checked::Watch,
     filesystem::Policy,
     notice::{About, Kind, Notice, Notices},
-    stat,
+    stall, stat,
     stop::Alive,
     vitals::{WatchVitals, Why},
 };
@@ -115,18 +115,17 @@ impl Stage {
             self.ports.vitals.settles.wait_until(clock::mono() + patience);
             if self.has_room() {
                 match self.ports.reports.recv_timeout(patience) {
-                    Ok(report) => {
-                        self.take(report);
-                        self.take_reports();
-                    }
+                    Ok(report) => self.take(report),
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
             } else {
                 thread::park_timeout(patience);
             }
+            self.take_reports();
             let now = clock::mono();
             self.ports.vitals.settles.begin(now);
+            stall::here("settle");
             self.step(now);
         }
     }

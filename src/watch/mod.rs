@@ -39,6 +39,7 @@ use crate::{
     directory::Directory,
     kernel::Hint,
     notice::{About, Kind, Notice, Notices},
+    stall,
     stat::{self, Place},
     stop::Alive,
     vitals::{Sight, WatchVitals},
@@ -128,6 +129,7 @@ fn run(config: &checked::Watch, ports: &Ports, inbox: &Arc<Inbox>) {
         let patience = stage.patience(now);
         ports.vitals.looks.wait_until(now + patience);
         let Ok(noted) = inbox.take(patience) else { return };
+        stall::here("watch");
         batch = noted;
     }
 }

@@ -33,6 +33,10 @@ pub struct Config {
     pub drain: Duration,
     /// Where the pages are served.
     pub listen: Option<Address>,
+    /// How it asks itself whether it is well.
+    pub self_check: SelfCheck,
+    /// When it ends by itself to be started again.
+    pub restart: Restart,
     /// What is logged, and how.
     pub log: Log,
     /// Where the control socket is; `None`: where it always is.
@@ -162,6 +166,24 @@ pub struct State {
     pub outbox_bytes_max: u64,
     /// Dead letters kept; the oldest go first.
     pub dead_events_max: u64,
+}
+
+/// Asking `/health` over the listener that everybody else uses. Without a listener it does nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SelfCheck {
+    /// Time between two questions.
+    pub interval: Duration,
+    /// Wrong answers in a row until the daemon ends.
+    pub failures: u32,
+}
+
+/// Ending to be started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restart {
+    /// The age that is never passed.
+    pub max_age: Option<Duration>,
+    /// Whether another program at our path is restarted into.
+    pub on_binary_change: bool,
 }
 
 /// Where to listen.

@@ -1,13 +1,13 @@
-//! The daemon's own tables: state, log, instance.
+//! The daemon's own tables: state, self check, restart, log, instance.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use tracing_subscriber::EnvFilter;
 
 use super::Crossing;
 use crate::config::{
     Sources,
-    checked::{Address, Instance, Log, LogFormat, State},
+    checked::{Address, Instance, Log, LogFormat, Restart, SelfCheck, State},
     file, flags,
     problem::{Place, Wrong},
 };
@@ -19,6 +19,15 @@ const EVENTS_MAX: u64 = 1_000_000_000;
 
 /// A smaller outbox could not hold one body.
 const OUTBOX_BYTES_MIN: u64 = 4096;
+
+/// More often would be work, not a check.
+const SELF_CHECK_MIN: Duration = Duration::from_secs(1);
+
+/// A wrong answer now and then is possible; a thousand in a row are not a matter of patience.
+const FAILURES_MAX: u64 = 1000;
+
+/// Whoever restarts more often has another problem.
+const MAX_AGE_MIN: Duration = Duration::from_secs(10);
 
 impl Crossing<'_> {
     pub(super) fn state(&mut self, typed: &file::State) -> Option<State> {
@@ -51,6 +60,20 @@ impl Crossing<'_> {
             Some(hash) => dir.join(format!("dirs-{hash}")),
             None => dir,
         })
+    }
+
+    pub(super) fn self_check(&mut self, typed: &file::SelfCheck) -> SelfCheck {
+        let interval = self.period(&["self_check", "interval"], &typed.interval, SELF_CHECK_MIN);
+        let key = ["self_check", "failures"];
+        let failures = self.count(&key, typed.failures, 1, FAILURES_MAX);
+        SelfCheck { interval, failures: u32::try_from(failures).unwrap_or(u32::MAX) }
+    }
+
+    pub(super) fn restart(&mut self, typed: &file::Restart) -> Restart {
+        let key = ["restart", "max_age"];
+        let max_age =
+            (typed.max_age.0 != "none").then(|| self.period(&key, &typed.max_age, MAX_AGE_MIN));
+        Restart { max_age, on_binary_change: typed.on_binary_change }
     }
 
     pub(super) fn listen(&mut self, typed: &str) -> Option<Address> {

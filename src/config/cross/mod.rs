@@ -54,6 +54,8 @@ impl Crossing<'_> {
         let control = self.control(&typed.control.socket);
         let instance = self.instance(&typed.instance);
         let drain = self.period(&["shutdown", "drain"], &typed.shutdown.drain, Duration::ZERO);
+        let self_check = self.self_check(&typed.self_check);
+        let restart = self.restart(&typed.restart);
         let operations = self.operations(typed);
         let heartbeat = self.heartbeat(&typed.heartbeat);
         let state = state?;
@@ -64,6 +66,8 @@ impl Crossing<'_> {
             state,
             drain,
             listen,
+            self_check,
+            restart,
             log,
             control,
             operations,
