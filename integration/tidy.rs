@@ -382,6 +382,24 @@ fn every_test_that_the_table_of_promises_names_exists() {
 }
 
 #[test]
+fn every_proof_in_containers_is_in_the_table_of_faults() {
+    let listed = fs::read_to_string(top().join("integration/README.md")).unwrap();
+    let mut names = Vec::new();
+    for path in rust_files(&top().join("integration/containers/tests")) {
+        let code = fs::read_to_string(path).unwrap();
+        let after_mark = code.split("#[tokio::test]\nasync fn ").skip(1);
+        names.extend(after_mark.filter_map(|rest| Some(rest.split_once('(')?.0.to_owned())));
+    }
+    assert!(names.len() > 10, "the proofs are elsewhere: {names:?}");
+    for name in names {
+        assert!(
+            listed.contains(&format!("`{name}`")),
+            "integration/README.md does not name {name}"
+        );
+    }
+}
+
+#[test]
 fn tracked_files_name_no_private_place() {
     let listed = Command::new("git").arg("-C").arg(top()).args(["ls-files", "-z"]).output();
     let Some(listed) = listed.ok().filter(|output| output.status.success()) else {
