@@ -1,14 +1,10 @@
 //! The first half of the journal: what was seen, and what becomes an arrival of it.
 
-use std::{
-    os::unix::ffi::OsStrExt,
-    sync::atomic::{AtomicBool, Ordering},
-};
-
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    configured::Room, entry::Entry, retention::RetentionClock, store::StoreError, tables::Tables,
+    configured::Room, entry::Entry, retention::RetentionClock, source::Source, store::StoreError,
+    tables::Tables,
 };
 use crate::{
     arrival::{
@@ -16,7 +12,6 @@ use crate::{
         Version,
     },
     clock,
-    config::checked,
 };
 
 /// Remembered paths given out at once.
@@ -31,32 +26,6 @@ pub(crate) const PENDING_AFTER_LOSS: i64 = 2;
 pub(crate) struct Origin {
     pub(crate) instance: String,
     pub(crate) host: String,
-}
-
-/// Which watch, where its root is, and who is told.
-#[derive(Debug)]
-pub(crate) struct Source {
-    pub(crate) watch: Name,
-    pub(crate) root: Vec<u8>,
-    pub(crate) endpoints: Vec<Name>,
-    /// Nothing that it says counts any more: the configuration has another in its place, or none, and a
-    /// thread that hung comes too late.
-    pub(crate) retired: AtomicBool,
-}
-
-impl Source {
-    pub(crate) fn of(watch: &checked::Watch) -> Self {
-        Self {
-            watch: watch.name.clone(),
-            root: watch.path.as_os_str().as_bytes().to_vec(),
-            endpoints: watch.endpoints.clone(),
-            retired: false.into(),
-        }
-    }
-
-    pub(crate) fn is_retired(&self) -> bool {
-        self.retired.load(Ordering::Acquire)
-    }
 }
 
 /// One row of `seen`.

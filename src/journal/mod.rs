@@ -22,6 +22,7 @@ mod remedy;
 mod retention;
 mod schema;
 pub mod snapshot;
+mod source;
 mod store;
 mod tables;
 mod writer;
@@ -38,12 +39,12 @@ use std::{
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use self::configured::Configured;
-pub(crate) use self::{arrivals::Source, question::Question, writer::Writer};
 pub use self::{
     desk::{Desk, Treated},
     identity::{Lock, NotLocked, lock},
     remedy::{Remedied, Remedy},
 };
+pub(crate) use self::{question::Question, source::Source, writer::Writer};
 use crate::{
     arrival::{
         Conclusion, DueBatch, FirstScan, Memory, Name, Outbox, Present, Recall, Recorded, Recorder,

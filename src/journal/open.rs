@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 
 use super::{
     Beginning, Closing,
-    arrivals::{Arrivals, Origin, Source},
+    arrivals::{Arrivals, Origin},
     configured::{self, Configured},
     copy::{self, Copying},
     desk::Treated,
@@ -20,6 +20,7 @@ use super::{
     question::{Answer, Question, answer},
     remedy::Remedy,
     retention::{self, RetentionClock},
+    source::Source,
     store::{self, Opened, StoreError},
     tables::{Baseline, Tables},
 };

@@ -6,11 +6,11 @@ use tokio::sync::mpsc;
 
 use super::{
     Beginning, Reply,
-    arrivals::Source,
     configured::Configured,
     desk::Treated,
     look::{Detail, Filter, Page, Place},
     remedy::Remedy,
+    source::Source,
 };
 use crate::arrival::{
     Conclusion, DueBatch, FirstScan, Name, Present, Recall, Recorded, RelPath, Scanned, Settled,

@@ -5,12 +5,13 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::{
-    arrivals::{Arrivals, Origin, Source},
+    arrivals::{Arrivals, Origin},
     configured::{Configured, Room},
     look::{Filter, Place, Row, State},
     outbox::Deliveries,
     remedy::{Remedied, Remedy},
     retention::RetentionClock,
+    source::Source,
     store::{self, DATABASE, StoreError},
     tables::{Backlog, Tables},
 };
