@@ -218,15 +218,16 @@ def machines(proven: Proven, image: Image, state: Path, out: Path) -> list[Machi
 
 
 # What a script may have left behind; the next one finds the machine as the first one did.
-RESTORE = f"""
+RESTORE = """
     systemctl stop watchd.service watchd.socket 2>/dev/null || true
     ip link set lo up
-    awk '$2 ~ "^/(srv/inbox|var/lib/private)/" {{ print $2 }}' /proc/mounts | tac | xargs --no-run-if-empty umount
+    awk '$2 ~ "^/(srv/inbox|var/lib/private)/" { print $2 }' /proc/mounts | tac | xargs --no-run-if-empty umount
     if dmsetup info disk >/dev/null 2>&1; then dmsetup remove disk; fi
     losetup --detach-all
     rm -rf /run/systemd/system/watchd.service.d /run/systemd/system/told.service /run/told
     rm -rf /srv/inbox /var/lib/private/watchd
-    {INSTALL}
+    tar -xf /dev/vda -C / etc
+    systemd-tmpfiles --create watchd.conf && sync
     systemctl daemon-reload
     systemctl reset-failed
     systemctl start watchd.socket watchd.service
