@@ -116,6 +116,7 @@ struct Started {
     notifier: Notifier,
     caretaker: Caretaker,
     control: control::Socket,
+    front: front::Handle,
     thread: JoinHandle<Closing>,
     parts: Parts,
 }
@@ -140,8 +141,12 @@ impl Started {
         let front = front::start(services, board).map_err(starting("the front"))?;
         let listener = public.and_then(|at| front.address(at));
         let (watchdog, board) = (systemd::watchdog(), Arc::clone(board));
-        let pulse =
-            Pulse { notifier: notifier.clone(), watchdog, board: Arc::clone(&board), front };
+        let pulse = Pulse {
+            notifier: notifier.clone(),
+            watchdog,
+            board: Arc::clone(&board),
+            front: front.clone(),
+        };
         let duties = Duties { origin, pulse, listener };
         let caretaker = Caretaker::start(duties, &config).map_err(starting("the caretaker"))?;
         let links = Links { journal, notices: Notices::default(), board: Arc::clone(&board) };
@@ -150,7 +155,7 @@ impl Started {
         let parts =
             Parts::start(config, links).map_err(starting("what the configuration names"))?;
         board.set_phase(Phase::Running);
-        Ok(Self { signals, notifier, caretaker, control, thread, parts })
+        Ok(Self { signals, notifier, caretaker, control, front, thread, parts })
     }
 }
 
@@ -160,7 +165,7 @@ async fn serve(
     board: &Arc<Board>,
 ) -> Result<Ending, Fatal> {
     let ending = follow(&mut started, reloader, board).await?;
-    let Started { mut signals, notifier, caretaker, control, thread, parts } = started;
+    let Started { mut signals, notifier, caretaker, control, front, thread, parts } = started;
     notifier.stopping(ending.reason());
     drop(caretaker);
     let patience = drain::patience(ending, parts.config.drain);
@@ -176,6 +181,8 @@ async fn serve(
             std::process::exit(ending.exit_code().into());
         }
     }
+    // Last: until here the pages say how the end goes.
+    front.close().await;
     notifier.flush(FLUSH_LIMIT);
     Ok(ending)
 }

@@ -5,6 +5,7 @@
 //! read, and after the headers at most [`BODY_LEN_MAX`] bytes are read for at most [`BODY_TIME_MAX`].
 
 mod answer;
+mod certificate;
 mod dial;
 mod fault;
 mod guard;
@@ -24,7 +25,7 @@ pub use self::{
     fault::{Fault, ProxyFault, TlsFault},
     guard::Barred,
     tls::{BadFile, OpenError, check_identity, check_roots, install_provider},
-    walk::{Step, Walk},
+    walk::{Leg, Step, Walk},
 };
 use self::{
     dial::{Dialer, Gate, LookUp, System},
@@ -96,6 +97,8 @@ struct Way {
     identity: Arc<Identity>,
     connect_timeout: Duration,
     timeout: Duration,
+    /// For people: scheme and host.
+    shown: String,
     /// The first hop is written as an address that is not to be asked.
     barred: Option<Barred>,
 }
@@ -113,6 +116,7 @@ impl Client {
         let way = Way {
             url: settings.url.expose().clone(),
             proxy: settings.proxy.cloned(),
+            shown: settings.url.to_string(),
             barred: dial::literal(first).and_then(|address| guard.judge(address).err()),
             dialer: Dialer { guard: Arc::new(guard), names },
             tls: Arc::new(tls),
@@ -122,6 +126,11 @@ impl Client {
         };
         let (kept, fresh) = (way.client(settings.connections)?, way.client(0)?);
         Ok(Self { kept, fresh, way: Arc::new(way) })
+    }
+
+    /// Whom it posts to, as scheme and host: the rest may be secret.
+    pub fn receiver(&self) -> &str {
+        &self.way.shown
     }
 
     /// Posts `body` once, on a connection that may have been used before.

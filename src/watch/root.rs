@@ -309,6 +309,9 @@ impl<'a> Root<'a> {
             warn!(watch = %self.config.name, path = %dir, %error,
                 "cannot read this directory; it is tried again at the next scan");
         }
+        if stat::is_shortage(error) {
+            self.schedule.again_soon(dir.clone(), clock::mono());
+        }
     }
 
     /// Looks at an entry that the kernel hinted at.

@@ -29,6 +29,9 @@ pub(super) enum Polled {
     Everything,
 }
 
+/// How long to wait for descriptors or memory.
+const SHORTAGE_PATIENCE: Duration = Duration::from_secs(2);
+
 #[derive(Debug)]
 pub(super) struct Schedule {
     poll_interval: Duration,
@@ -61,6 +64,12 @@ impl Schedule {
         } else {
             self.dirty.insert(dir);
         }
+    }
+
+    /// This machine was short of something: no event will tell when that is over.
+    pub(super) fn again_soon(&mut self, dir: RelPath, now: Instant) {
+        self.mark(dir);
+        self.hold_until = Some(now + SHORTAGE_PATIENCE);
     }
 
     /// No scan for a while.

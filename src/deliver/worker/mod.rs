@@ -15,11 +15,12 @@ use super::{
     attempt::{Attempted, Courier, Task, attempt},
     clerk::{Answer, Call},
     discards::Discards,
-    doubt::Doubt,
+    doubt::{Doubt, Kept},
     lane::{Change, Lane, Outcome},
     open::{OpenError, Opened},
     parking::Parking,
     reading::{self, Read},
+    renewal::Renewal,
     retry_after,
     schedule::{Dice, Schedule},
     story,
@@ -29,7 +30,7 @@ use crate::{
     arrival::{Conclusion, Due, Name, Wake},
     chance,
     clock::{self, WallMs},
-    config::checked::{Endpoint, Statuses, UrlSource},
+    config::checked::{Endpoint, Statuses},
     http::Reply,
     notice::Notices,
     stop::Stop,
@@ -54,6 +55,7 @@ pub(super) struct Worker<C> {
     pub(super) stop: Stop,
     parking: Parking,
     doubt: Doubt,
+    renewal: Renewal,
     /// The journal may have events that the lane has not seen.
     stale: bool,
     asking: bool,
@@ -88,7 +90,8 @@ impl<C: Courier> Worker<C> {
             tasks: JoinSet::new(),
             stop: Stop::Run,
             parking: Parking::Asked(opened.print),
-            doubt: Doubt::none(matches!(endpoint.url, UrlSource::File(_)), now),
+            doubt: Doubt::none(Kept::of(endpoint), now),
+            renewal: Renewal::default(),
             opened,
             stale: true,
             asking: false,
@@ -119,7 +122,8 @@ impl<C: Courier> Worker<C> {
             }
         }
         self.publish(now);
-        [self.store(now), self.discards.ask(&self.lane), self.ask(now)].into_iter().flatten()
+        let calls = [self.store(now), self.release(), self.discards.ask(&self.lane), self.ask(now)];
+        calls.into_iter().flatten()
     }
 
     /// One call at a time, for all that has ended meanwhile: each costs the journal a sync.
