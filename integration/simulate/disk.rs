@@ -10,6 +10,7 @@ use std::{
     collections::BTreeMap,
     ffi::{CStr, c_char, c_int, c_void},
     fs::{File, OpenOptions},
+    io::BufRead,
     os::unix::fs::{FileExt, MetadataExt},
     ptr,
     rc::Rc,
@@ -209,17 +210,17 @@ impl Open {
             // A write may begin in the middle of an id whose beginning was written just before.
             let from = from.saturating_sub(35).min(now.len());
             let written = now.get(from..(*to).min(now.len())).unwrap_or_default();
-            for at in memchr(written, b"evt_") {
-                let text = written.get(at..at + 36).and_then(|id| std::str::from_utf8(id).ok());
+            let mut rest = written;
+            // Before each underscore there may be "evt".
+            while rest.skip_until(b'_').is_ok_and(|skipped| skipped > 0) {
+                let at = written.len() - rest.len();
+                let id = at.checked_sub(4).and_then(|begin| written.get(begin..begin + 36));
+                let text = id.and_then(|id| std::str::from_utf8(id).ok());
                 found.extend(text.and_then(EventId::parse));
             }
         }
         found
     }
-}
-
-fn memchr<'a>(text: &'a [u8], pattern: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-    text.windows(pattern.len()).enumerate().filter(move |(_, w)| *w == pattern).map(|(at, _)| at)
 }
 
 /// Whether an operation that changes something may go on: the code to fail with, if not.
