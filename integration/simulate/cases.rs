@@ -11,8 +11,11 @@ use crate::{
 /// Each is played so often, with other dice.
 pub(crate) const DICE: u64 = 20;
 
-/// By name.
-pub(crate) const ALL: [(&str, fn() -> Script); 3] = [
+/// One of them, and its name.
+pub(crate) type Case = (&'static str, fn() -> Script);
+
+/// All of them.
+pub(crate) const ALL: [Case; 3] = [
     ("written-by-an-ignored-name", || written_by_another_name(".hidden")),
     ("written-by-another-name", || written_by_another_name("other")),
     ("unmounted-and-mounted-at-once", unmounted_and_mounted),

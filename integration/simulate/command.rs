@@ -21,7 +21,7 @@ const HISTORIES_MAX: usize = 3;
 /// One run: of a seed, or of a case with these dice.
 #[derive(Clone, Copy)]
 struct Run {
-    case: Option<(&'static str, fn() -> Script)>,
+    case: Option<cases::Case>,
     seed: u64,
 }
 
