@@ -235,6 +235,7 @@ async fn follow(
                 return Ok(ending);
             }
         };
+        board.daemon.begin(clock::mono());
         stall::here("daemon");
         // A stop does not wait for a reload that drains.
         let stopped_by = match asked {

@@ -139,6 +139,7 @@ fn run(config: &checked::Watch, ports: &Ports, inbox: &Arc<Inbox>) {
         let patience = stage.patience(now);
         ports.vitals.looks.wait_until(now + patience);
         let Ok(noted) = inbox.take(patience) else { return };
+        ports.vitals.looks.begin(clock::mono());
         stall::here("watch");
         batch = noted;
     }
