@@ -251,6 +251,8 @@ def put_back(box: Machine, receiver: Machine) -> None:
 
 def restored(machine: Machine, commands: str) -> None:
     try:
+        if machine.booted:
+            machine.unblock()
         machine.succeed(commands, timeout=RESTORE_SECONDS)
     except Exception as error:
         machine.log(f"is started anew: {error}")

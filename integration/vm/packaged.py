@@ -11,7 +11,7 @@ with subtest("it delivers, signed with the key that lies in /etc/watchd/secrets"
 with subtest("it runs with one capability, and its exposure is within the limit"):
     pid = wait_for_watchd()
     box.succeed(f"grep -qx 'CapEff:.0000000010000000' /proc/{pid}/status")
-    log.info(box.succeed("systemd-analyze security --no-pager --threshold=16 watchd.service | tail -1").strip())
+    log.info(box.succeed("systemd-analyze security --no-pager --threshold=14 watchd.service | tail -1").strip())
 
 with subtest("a reload takes what changed, in the same process"):
     box.succeed("sed -i 's#^path = .*#&\\nexclude = [\"*.ignored\"]#' /etc/watchd/watchd.toml")
