@@ -103,8 +103,8 @@ fn a_path_that_is_too_long_is_named_although_only_the_kernel_tells_of_it() {
     paths_that_are_too_long(true);
 }
 
-/// `watched`: its directory is known before it comes.
-fn paths_that_are_too_long(watched: bool) {
+/// `is_known`: their directory is watched before they come.
+fn paths_that_are_too_long(is_known: bool) {
     // The directory can still be named, and the short file in it; the thousands beside that one cannot.
     const PROGRAM: &str = "
 import os
@@ -131,7 +131,7 @@ def steps(path):
     let (receiver, site) = (Receiver::up(), Site::new());
     let mut watchd = site.config(&receiver.url()).set("http", "listen", "127.0.0.1:0").ready();
     let mut program = Steps::python(PROGRAM, &site.root());
-    if watched {
+    if is_known {
         Front::of(&watchd).status_when("every directory is watched", |status| {
             let depth = (3800 - site.root().as_os_str().len()).div_ceil(201);
             status["watches"][0]["directories"] == depth + 1
