@@ -24,6 +24,8 @@ pub(crate) enum Hint {
     Dir(RelPath),
     /// An entry went away, or moved out. Another one may have its name by now.
     Gone(RelPath),
+    /// What the root's path means may have changed.
+    Root,
     /// The kernel lost events: only a scan of everything tells what they were.
     Lost,
 }

@@ -24,13 +24,13 @@ const MOUNTINFO: &str = "/proc/self/mountinfo";
 const MOUNTINFO_BYTES_MAX: u64 = 32 << 20;
 
 /// Changes come in company: a container that starts makes dozens of mounts.
-const GATHER: Duration = Duration::from_millis(100);
+pub(super) const GATHER: Duration = Duration::from_millis(100);
 
 /// Where mounts have changed. A thread of its own waits for that; it ends with the process.
 pub(crate) struct Mounts(mpsc::Receiver<Vec<PathBuf>>);
 
 /// One mount: where, and the number that no other mount has at the same time.
-type Mounted = (PathBuf, u64);
+pub(super) type Mounted = (PathBuf, u64);
 
 impl Mounts {
     /// From now on. Where they cannot be followed that is said, and [`Mounts::changed`] never returns.
@@ -86,7 +86,7 @@ fn read(file: &mut File) -> io::Result<BTreeSet<Mounted>> {
 }
 
 /// The places of mounts that are in one of them only.
-fn differing(before: &BTreeSet<Mounted>, after: &BTreeSet<Mounted>) -> Vec<PathBuf> {
+pub(super) fn differing(before: &BTreeSet<Mounted>, after: &BTreeSet<Mounted>) -> Vec<PathBuf> {
     let places: BTreeSet<_> = before.symmetric_difference(after).map(|(at, _)| at).collect();
     places.into_iter().cloned().collect()
 }

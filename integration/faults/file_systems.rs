@@ -62,7 +62,7 @@ fn is_trusted_with(kind: &str, options: &[&str], identity: &str, writers: bool) 
 }
 
 /// Not lazily: the image must be whole before it is mounted again.
-fn unmount(at: &Path, mount: Mount) {
+pub(super) fn unmount(at: &Path, mount: Mount) {
     crate::harness::wait_until("unmounted", || {
         Command::new("umount").arg(at).output().is_ok_and(|out| out.status.success())
     });

@@ -1,7 +1,8 @@
 //! Mounts that come and go over, and below, a watched directory.
 
-use std::fs;
+use std::{fs, process::Command};
 
+use super::file_systems::unmount;
 use crate::{
     harness::{Mount, Receiver, Site, disk, log::said, skipped},
     promises::{assert_each_exactly_once, quiet_periods_pass},
@@ -64,6 +65,31 @@ fn a_file_system_that_goes_and_comes_back_announces_nothing_again() {
     let _mount = Mount::bind(&store, &site.root()).expect("it could be mounted before");
     watchd.wait_for_count(said::WATCHING, 3);
     paths.push(site.root().join("while-away.dat"));
+    assert_each_exactly_once(&site, watchd, &receiver, &paths);
+}
+
+/// While nobody looks: its root is the directory that it was, and the kernel's watch on it has ended.
+#[test]
+fn a_file_system_that_is_unmounted_and_mounted_at_once_is_watched_again() {
+    let (receiver, site) = (Receiver::up(), Site::new());
+    let image = site.path("image");
+    fs::File::create(&image).unwrap().set_len(64 << 20).unwrap();
+    let made = Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image).output();
+    if !made.is_ok_and(|out| out.status.success()) {
+        return skipped("mkfs.ext4 is not installed");
+    }
+    let Some(mount) = Mount::image(&image, &site.root()) else {
+        return skipped("mounting needs root");
+    };
+    let watchd = site.config(&receiver.url()).watch("rescan_interval", "10h").ready();
+    let mut paths = disk::create_many(&site.root(), "before", 5);
+    receiver.wait_for_paths(&paths);
+    watchd.signal("STOP");
+    unmount(&site.root(), mount);
+    let _mount = Mount::image(&image, &site.root()).expect("it could be mounted before");
+    watchd.signal("CONT");
+    watchd.wait_for_count(said::WATCHING, 2);
+    paths.extend(disk::create_many(&site.root(), "after", 5));
     assert_each_exactly_once(&site, watchd, &receiver, &paths);
 }
 

@@ -115,6 +115,16 @@ fn a_hard_link_that_appears_arrives_and_the_other_name_does_not_again() {
     assert_eq!(case.receiver.ids_of(&case.file).len(), 1, "nlink and ctime are no version");
 }
 
+/// The kernel tells of the name that the writer used, and that one does not count.
+#[test]
+fn a_file_that_is_written_by_another_of_its_names_arrives_again() {
+    let case = Case::delivered();
+    let ignored = case.site.root().join(".hidden");
+    fs::hard_link(&case.file, &ignored).unwrap();
+    OpenOptions::new().append(true).open(&ignored).unwrap().write_all(b"more").unwrap();
+    case.assert_second_generation("written by another name");
+}
+
 #[test]
 fn a_chmod_is_no_arrival() {
     let case = Case::delivered();

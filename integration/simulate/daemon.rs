@@ -26,6 +26,7 @@ use crate::{
     },
     disk,
     journal::{Journal, LaneView, Question, Source, Writer},
+    mounts::Mounts,
     notice::Notices,
     receiver::Courier,
     settle,
@@ -35,8 +36,6 @@ use crate::{
     world,
 };
 
-/// As the product has them.
-const HINT_BYTES_MAX: usize = 2 << 20;
 /// One thread does all the work: it must never wait for itself.
 const REPORTS_MAX: usize = 1 << 16;
 
@@ -169,7 +168,7 @@ pub(crate) struct Daemon {
     journal: Journal,
     stops: Vec<latest::Sender<Stop>>,
     lane_bells: Vec<Rc<Notify>>,
-    inboxes: Vec<Arc<Inbox>>,
+    watches: Watches,
     lanes: Vec<JoinHandle<()>>,
     others: Vec<JoinHandle<()>>,
     kernel: Rc<Notify>,
@@ -191,7 +190,7 @@ impl Daemon {
             journal,
             stops: Vec::new(),
             lane_bells: Vec::new(),
-            inboxes: Vec::new(),
+            watches: Rc::default(),
             lanes: Vec::new(),
             others: vec![tokio::task::spawn_local(answer_all())],
             kernel: Rc::default(),
@@ -211,9 +210,11 @@ impl Daemon {
         daemon.others.push(tokio::task::spawn_local(wake_lanes(hears, daemon.lane_bells.clone())));
         daemon.others.push(tokio::task::spawn_local(hear_of_losses(
             daemon.journal.clone(),
-            daemon.inboxes.clone(),
+            Rc::clone(&daemon.watches),
             daemon.bells.clone(),
         )));
+        let watches = Rc::clone(&daemon.watches);
+        daemon.others.push(tokio::task::spawn_local(follow_mounts(watches, daemon.bells.clone())));
         daemon
     }
 
@@ -254,9 +255,10 @@ impl Daemon {
         let view = View(Arc::new(Source::of(&config)));
         let (alive, _life) = Life::begin();
         let (send, reports) = mpsc::sync_channel(REPORTS_MAX);
-        let inbox = Arc::new(Inbox::new(HINT_BYTES_MAX));
+        let handle = watch::Handle::new(&config);
+        let inbox = Arc::clone(handle.inbox());
         let (bell, settling) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
-        self.inboxes.push(Arc::clone(&inbox));
+        self.watches.borrow_mut().push(handle);
         self.bells.push(Rc::clone(&bell));
         let vitals = Arc::new(WatchVitals::new(&config.path));
         let recorder = Box::new(view.clone());
@@ -287,10 +289,8 @@ impl Daemon {
     }
 
     pub(crate) fn rescan(&self) {
-        for (inbox, bell) in self.inboxes.iter().zip(&self.bells) {
-            inbox.note(crate::kernel::Hint::Dir(RelPath::root()));
-            bell.notify_one();
-        }
+        self.watches.borrow().iter().for_each(watch::Handle::rescan);
+        ring(&self.bells);
     }
 
     fn say(&self, word: Stop) {
@@ -301,9 +301,7 @@ impl Daemon {
 
     /// As on SIGTERM. A process that dies meanwhile is dead all the same.
     pub(crate) async fn stop(mut self) {
-        for inbox in &self.inboxes {
-            inbox.close();
-        }
+        self.watches.borrow().iter().for_each(watch::Handle::stop);
         let _hangs = timeout(Duration::from_secs(2), self.journal.refuse_arrivals()).await;
         self.say(Stop::Drain);
         let drained = async {
@@ -383,13 +381,22 @@ async fn wake_lanes(journal: LaneView, bells: Vec<Rc<Notify>>) {
     }
 }
 
-async fn hear_of_losses(mut journal: Journal, inboxes: Vec<Arc<Inbox>>, bells: Vec<Rc<Notify>>) {
+type Watches = Rc<RefCell<Vec<watch::Handle>>>;
+
+async fn hear_of_losses(mut journal: Journal, watches: Watches, bells: Vec<Rc<Notify>>) {
     loop {
         journal.lost().await;
-        for (inbox, bell) in inboxes.iter().zip(&bells) {
-            inbox.note(crate::kernel::Hint::Dir(RelPath::root()));
-            bell.notify_one();
-        }
+        watches.borrow().iter().for_each(watch::Handle::rescan);
+        ring(&bells);
+    }
+}
+
+async fn follow_mounts(watches: Watches, bells: Vec<Rc<Notify>>) {
+    let mut mounts = Mounts::follow();
+    loop {
+        let places = mounts.changed().await;
+        watches.borrow().iter().for_each(|watch| watch.mounts_changed(&places));
+        ring(&bells);
     }
 }
 

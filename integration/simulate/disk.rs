@@ -10,6 +10,7 @@ use std::{
     collections::BTreeMap,
     ffi::{CStr, c_char, c_int, c_void},
     fs::{File, OpenOptions},
+    io::BufRead,
     os::unix::fs::{FileExt, MetadataExt},
     ptr,
     rc::Rc,
@@ -45,6 +46,8 @@ struct Disk {
     operations: u64,
     dies_at: Option<u64>,
     dead: bool,
+    /// What it was about to do when it died.
+    died_at: &'static str,
     death: Rc<Notify>,
     /// Events that are on stable storage.
     durable: BTreeMap<EventId, Duration>,
@@ -54,6 +57,8 @@ struct Disk {
 struct Open {
     file: File,
     ino: u64,
+    /// The write-ahead log, not the database.
+    is_log: bool,
     /// What was there before each write since the last sync: where, what, and how long the file was.
     undo: Vec<(u64, Vec<u8>, u64)>,
     /// What has been written since: from where to where.
@@ -62,12 +67,13 @@ struct Open {
 
 impl Disk {
     /// What was written through one handle and not synced can be lost through another: both are one file.
-    fn open(&mut self, file: File) -> Rc<RefCell<Open>> {
+    fn open(&mut self, file: File, is_log: bool) -> Rc<RefCell<Open>> {
         let ino = file.metadata().map_or(0, |meta| meta.ino());
         if let Some(same) = self.files.iter().find(|other| other.borrow().ino == ino) {
             return Rc::clone(same);
         }
-        let open = Rc::new(RefCell::new(Open { file, ino, undo: Vec::new(), written: Vec::new() }));
+        let (undo, written) = (Vec::new(), Vec::new());
+        let open = Rc::new(RefCell::new(Open { file, ino, is_log, undo, written }));
         self.files.push(Rc::clone(&open));
         open
     }
@@ -107,6 +113,11 @@ pub(crate) fn die() {
 
 pub(crate) fn is_dead() -> bool {
     with(|disk| disk.dead)
+}
+
+/// What it was about to do when it died at an operation.
+pub(crate) fn died_at() -> &'static str {
+    with(|disk| disk.died_at)
 }
 
 /// Rung when the process dies at an operation of its disk.
@@ -199,8 +210,12 @@ impl Open {
             // A write may begin in the middle of an id whose beginning was written just before.
             let from = from.saturating_sub(35).min(now.len());
             let written = now.get(from..(*to).min(now.len())).unwrap_or_default();
-            for at in memchr(written, b"evt_") {
-                let text = written.get(at..at + 36).and_then(|id| std::str::from_utf8(id).ok());
+            let mut rest = written;
+            // Before each underscore there may be "evt".
+            while rest.skip_until(b'_').is_ok_and(|skipped| skipped > 0) {
+                let at = written.len() - rest.len();
+                let id = at.checked_sub(4).and_then(|begin| written.get(begin..begin + 36));
+                let text = id.and_then(|id| std::str::from_utf8(id).ok());
                 found.extend(text.and_then(EventId::parse));
             }
         }
@@ -208,17 +223,14 @@ impl Open {
     }
 }
 
-fn memchr<'a>(text: &'a [u8], pattern: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-    text.windows(pattern.len()).enumerate().filter(move |(_, w)| *w == pattern).map(|(at, _)| at)
-}
-
 /// Whether an operation that changes something may go on: the code to fail with, if not.
-fn operate(fails: fn(Trouble) -> Option<c_int>) -> Option<c_int> {
+fn operate(what: &'static str, fails: fn(Trouble) -> Option<c_int>) -> Option<c_int> {
     with(|disk| {
         disk.operations += 1;
         if disk.dies_at.is_some_and(|at| disk.operations >= at) {
             disk.dies_at = None;
             disk.dead = true;
+            disk.died_at = what;
             disk.death.notify_one();
         }
         if disk.dead { Some(ffi::SQLITE_IOERR) } else { fails(disk.trouble) }
@@ -300,7 +312,7 @@ unsafe extern "C" fn x_open(
         let opened =
             OpenOptions::new().read(true).write(true).create(create).truncate(false).open(path);
         let Ok(opened) = opened else { return ffi::SQLITE_CANTOPEN };
-        let open = with(|disk| disk.open(opened));
+        let open = with(|disk| disk.open(opened, path.ends_with("-wal")));
         (*file.cast::<Handle>()).open = Rc::into_raw(open).cast_mut();
         (*file).pMethods = &raw const METHODS;
         if !out_flags.is_null() {
@@ -358,7 +370,8 @@ unsafe extern "C" fn x_write(
     let offset = u64::try_from(offset).unwrap_or(0);
     let end = offset + bytes.len() as u64;
     let grows = open.file.metadata().is_ok_and(|meta| end > meta.len());
-    let failed = operate(|trouble| match trouble {
+    let what = if open.is_log { "at a write to the log" } else { "at a write to the database" };
+    let failed = operate(what, |trouble| match trouble {
         Trouble::Write => Some(ffi::SQLITE_IOERR_WRITE),
         Trouble::Full => Some(ffi::SQLITE_FULL),
         Trouble::None | Trouble::Sync => None,
@@ -378,7 +391,8 @@ unsafe extern "C" fn x_write(
 unsafe extern "C" fn x_truncate(file: *mut ffi::sqlite3_file, size: i64) -> c_int {
     // SAFETY: see `open_of`.
     let mut open = unsafe { open_of(file) }.borrow_mut();
-    if let Some(code) = operate(|_| None) {
+    let what = if open.is_log { "at cutting the log" } else { "at cutting the database" };
+    if let Some(code) = operate(what, |_| None) {
         return code;
     }
     let size = u64::try_from(size).unwrap_or(0);
@@ -389,7 +403,9 @@ unsafe extern "C" fn x_truncate(file: *mut ffi::sqlite3_file, size: i64) -> c_in
 unsafe extern "C" fn x_sync(file: *mut ffi::sqlite3_file, _: c_int) -> c_int {
     // SAFETY: see `open_of`.
     let mut open = unsafe { open_of(file) }.borrow_mut();
-    let failed = operate(|trouble| (trouble == Trouble::Sync).then_some(ffi::SQLITE_IOERR_FSYNC));
+    let what = if open.is_log { "at a sync of the log" } else { "at a sync of the database" };
+    let failed =
+        operate(what, |trouble| (trouble == Trouble::Sync).then_some(ffi::SQLITE_IOERR_FSYNC));
     if let Some(code) = failed {
         return code;
     }
@@ -437,7 +453,7 @@ unsafe extern "C" fn x_device_characteristics(_: *mut ffi::sqlite3_file) -> c_in
 }
 
 unsafe extern "C" fn x_delete(_: *mut ffi::sqlite3_vfs, name: *const c_char, _: c_int) -> c_int {
-    if let Some(code) = operate(|_| None) {
+    if let Some(code) = operate("at the removal of a file", |_| None) {
         return code;
     }
     // SAFETY: a NUL-terminated name.

@@ -92,9 +92,10 @@ impl Epochs {
         }
     }
 
-    /// Whether this is the id of anything that ever was.
-    pub(crate) fn knows(&self, id: EventId) -> bool {
-        self.of.values().flatten().any(|epoch| epoch.id == id)
+    /// Whose id this is, if it is that of anything that ever was.
+    pub(crate) fn path_of(&self, id: EventId) -> Option<&RelPath> {
+        let mut all = self.of.iter();
+        all.find(|(_, epochs)| epochs.iter().any(|epoch| epoch.id == id)).map(|(path, _)| path)
     }
 
     /// Files that are there now, under the ids that they must have been announced by.

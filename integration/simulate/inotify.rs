@@ -98,6 +98,12 @@ impl Inotify {
         });
     }
 
+    /// The file system of an inode was unmounted.
+    pub(crate) fn unmounted(&mut self, ino: u64) {
+        self.put(ino, |label| Hint::Gone(label.clone()));
+        self.dropped(ino);
+    }
+
     /// The attributes of the watched directory itself changed.
     pub(crate) fn emit_self(&mut self, dir: u64) {
         self.put(dir, |label| Hint::Entry(label.clone()));

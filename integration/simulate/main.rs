@@ -50,6 +50,8 @@ mod journal;
 mod kernel;
 #[path = "doors/lease.rs"]
 mod lease;
+#[path = "doors/mounts.rs"]
+mod mounts;
 #[path = "../../src/notice/mod.rs"]
 mod notice;
 #[path = "../../src/secret.rs"]
@@ -67,6 +69,8 @@ mod vitals;
 #[path = "../../src/watch/mod.rs"]
 mod watch;
 
+mod cases;
+mod command;
 mod daemon;
 mod disk;
 mod epochs;
@@ -78,5 +82,5 @@ mod seeded;
 mod world;
 
 fn main() -> std::process::ExitCode {
-    run::main()
+    command::main()
 }

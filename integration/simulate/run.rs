@@ -3,11 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    process::ExitCode,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
     time::Duration,
 };
 
@@ -46,8 +41,10 @@ pub(crate) struct Outcome {
     pub(crate) dead: u64,
     pub(crate) overflows: u64,
     pub(crate) simulated: Duration,
-    /// Crashes by what they were.
-    pub(crate) crashes: BTreeMap<&'static str, u64>,
+    /// Crashes by where they came, and what went with them.
+    pub(crate) crashes: BTreeMap<(&'static str, &'static str), u64>,
+    /// Databases that were deleted while nobody had them open.
+    pub(crate) databases_lost: u64,
 }
 
 struct Stage {
@@ -61,8 +58,8 @@ struct Stage {
     outcome: Outcome,
 }
 
-/// Runs one seed on this thread.
-pub(crate) fn play(seed: u64, with_history: bool) -> Outcome {
+/// Plays a script on this thread; dice follow from the seed.
+pub(crate) fn play(script: Script, seed: u64, with_history: bool) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -71,7 +68,7 @@ pub(crate) fn play(seed: u64, with_history: bool) -> Outcome {
     let place = tempfile::Builder::new().prefix("watchd-simulate-").tempdir_in(memory());
     let place = place.expect("a directory in memory");
     LocalSet::new().block_on(&runtime, async {
-        let mut stage = Stage::set(seed, place.path(), with_history);
+        let mut stage = Stage::set(script, seed, place.path(), with_history);
         stage.perform().await;
         stage.heal().await;
         stage.judge().await;
@@ -86,8 +83,7 @@ fn memory() -> &'static Path {
 }
 
 impl Stage {
-    fn set(seed: u64, state: &Path, with_history: bool) -> Self {
-        let script = Script::of(seed);
+    fn set(script: Script, seed: u64, state: &Path, with_history: bool) -> Self {
         disk::create();
         world::create(seed);
         let file = state.join("watchd.toml");
@@ -128,7 +124,7 @@ impl Stage {
         let death = disk::death();
         loop {
             if self.daemon.is_some() && disk::is_dead() {
-                self.died("at an operation of its disk").await;
+                self.died(disk::died_at()).await;
             }
             if Instant::now() >= until {
                 return;
@@ -142,8 +138,9 @@ impl Stage {
     }
 
     async fn died(&mut self, how: &'static str) {
-        *self.outcome.crashes.entry(how).or_default() += 1;
-        receiver::tell(|| format!("the process died {how}"));
+        let with = if self.power { ", with the power" } else { "" };
+        *self.outcome.crashes.entry((how, with)).or_default() += 1;
+        receiver::tell(|| format!("the process died {how}{with}"));
         if let Some(daemon) = self.daemon.take() {
             daemon.kill().await;
         }
@@ -170,7 +167,7 @@ impl Stage {
             Deed::Kill { power } => {
                 self.power = power;
                 if self.daemon.is_some() {
-                    self.died(if power { "by a power cut" } else { "by SIGKILL" }).await;
+                    self.died("between two steps").await;
                 }
             }
             Deed::Stop => {
@@ -200,7 +197,7 @@ impl Stage {
         let db = self.config.state.dir.join("journal.db");
         let _wal = std::fs::remove_file(self.config.state.dir.join("journal.db-wal"));
         if std::fs::remove_file(db).is_ok() {
-            *self.outcome.crashes.entry("and its database was deleted").or_default() += 1;
+            self.outcome.databases_lost += 1;
             disk::forget_durable();
             receiver::with(|r| r.database_lost = true);
         }
@@ -234,14 +231,13 @@ impl Stage {
             Deed::MoveOut { volume, path } => w.move_out(volume, &path),
             Deed::Remove { volume, path } => w.remove(volume, &path),
             Deed::Link { volume, from, to } => w.link(volume, &from, &to),
-            Deed::Chmod { volume, path } => {
-                w.at(volume, &path).into_iter().for_each(|ino| w.chmod(ino));
-            }
-            Deed::SetTime { volume, path, micros } => {
-                w.at(volume, &path).into_iter().for_each(|ino| w.set_mtime(ino, micros));
-            }
+            Deed::Chmod { volume, path } => w.chmod(volume, &path),
+            Deed::SetTime { volume, path, micros } => w.set_mtime(volume, &path, micros),
             Deed::StepWall(by) => w.step_wall(by),
-            Deed::Mount { volume, mounted } => w.mount(volume, mounted),
+            Deed::Mount { volume, mounted } => {
+                w.mount(volume, mounted);
+                slots.retain(|_, ino| w.is_open(*ino));
+            }
             Deed::Failing { volume, failing } => w.volumes[volume].failing = failing,
             _ => {}
         });
@@ -258,10 +254,10 @@ impl Stage {
             w.inotify.queue_max = 16384;
             w.inotify.watches_max = 8192;
             w.inotify.stalled = false;
-            w.volumes.iter_mut().for_each(|volume| {
-                volume.mounted = true;
-                volume.failing = false;
-            });
+            for volume in 0..w.volumes.len() {
+                w.mount(volume, true);
+                w.volumes[volume].failing = false;
+            }
             w.drop_writers();
         });
         self.slots.clear();
@@ -280,7 +276,7 @@ impl Stage {
                 let present = w.volumes[at].epochs.present();
                 present.filter(|(path, _)| counts(*path)).map(|(_, id)| id).collect()
             });
-            let mine = |id: &EventId| world::with(|w| w.volumes[at].epochs.knows(*id));
+            let mine = |id: &EventId| world::with(|w| w.volumes[at].epochs.path_of(*id).is_some());
             let stored = durable.iter().copied().filter(mine);
             let all = present.into_iter().chain(stored).collect();
             owed.extend(receiver::missing(&watch.endpoints, &all));
@@ -323,8 +319,8 @@ impl Stage {
     fn conclude(&mut self, left: &Left) {
         let dead: BTreeSet<_> = left.dead.iter().cloned().collect();
         for (endpoint, id) in self.owed().into_iter().filter(|owed| !dead.contains(owed)) {
-            let stored = disk::is_durable(id);
-            receiver::violation(format!("P1: {endpoint} never got {id}; stored: {stored}"));
+            let (stored, what) = (disk::is_durable(id), world::with(|w| w.name_of(id)));
+            receiver::violation(format!("P1: {endpoint} never got {what}, {id}; stored: {stored}"));
         }
         self.judge_calm();
         receiver::with(|r| {
@@ -376,103 +372,4 @@ fn set_mood(config: &Config, endpoint: usize, mood: Mood) {
             endpoint.spoiled |= mood != Mood::Takes;
         }
     });
-}
-
-// ---- the command ------------------------------------------------------------------------------------------
-
-struct Asked {
-    first: u64,
-    count: u64,
-    replay: bool,
-    /// Stop at the first violation.
-    first_only: bool,
-    threads: usize,
-}
-
-fn asked() -> Option<Asked> {
-    let mut asked = Asked { first: 1, count: 1000, replay: false, first_only: false, threads: 2 };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        if word == "--first" {
-            asked.first_only = true;
-            continue;
-        }
-        let number = words.next()?.parse().ok()?;
-        match word.as_str() {
-            "--seeds" => asked.count = number,
-            "--from" => asked.first = number,
-            "--threads" => asked.threads = usize::try_from(number).ok()?.max(1),
-            "--seed" => (asked.first, asked.count, asked.replay) = (number, 1, true),
-            _ => return None,
-        }
-    }
-    Some(asked)
-}
-
-/// 0: no violation; 1: some; 2: usage.
-pub(crate) fn main() -> ExitCode {
-    let Some(asked) = asked() else {
-        eprintln!(
-            "usage: simulate [--seeds COUNT] [--from FIRST] [--threads N] [--first] | --seed SEED"
-        );
-        return ExitCode::from(2);
-    };
-    let (next, all) = (AtomicU64::new(asked.first), Mutex::new(Vec::new()));
-    let enough = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for _ in 0..asked.threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Relaxed);
-                    if seed >= asked.first + asked.count || enough.load(Relaxed) {
-                        return;
-                    }
-                    let outcome = play(seed, asked.replay);
-                    enough.fetch_or(asked.first_only && !outcome.violations.is_empty(), Relaxed);
-                    all.lock().expect("no thread panics with it").push((seed, outcome));
-                }
-            });
-        }
-    });
-    let mut all = all.into_inner().expect("no thread panics with it");
-    all.sort_by_key(|(seed, _)| *seed);
-    report(&all, asked.replay)
-}
-
-fn report(all: &[(u64, Outcome)], replay: bool) -> ExitCode {
-    let mut failed = 0;
-    for (seed, outcome) in all.iter().filter(|(_, o)| !o.violations.is_empty() || replay) {
-        let again = if replay { outcome.clone() } else { play(*seed, true) };
-        failed += u64::from(!outcome.violations.is_empty());
-        if failed > 3 {
-            println!("seed {seed}: {}", outcome.violations.first().map_or("", String::as_str));
-            continue;
-        }
-        println!("---- seed {seed}");
-        again.history.iter().for_each(|line| println!("{line}"));
-        if again.violations != outcome.violations {
-            println!("REPLAY DIFFERS: {:?}", outcome.violations);
-        }
-    }
-    let sum = |f: fn(&Outcome) -> u64| all.iter().map(|(_, outcome)| f(outcome)).sum::<u64>();
-    let mut crashes: BTreeMap<&str, u64> = BTreeMap::new();
-    for (how, times) in all.iter().flat_map(|(_, outcome)| &outcome.crashes) {
-        *crashes.entry(how).or_default() += times;
-    }
-    let hours = all.iter().map(|(_, o)| o.simulated.as_secs()).sum::<u64>() / 3600;
-    println!(
-        "{} seeds, {} deeds, {} events taken ({} of them again), {} requests, {} dead letters, {} overflows, {hours} simulated hours",
-        all.len(),
-        sum(|o| o.deeds),
-        sum(|o| o.events),
-        sum(|o| o.repeated),
-        sum(|o| o.requests),
-        sum(|o| o.dead),
-        sum(|o| o.overflows),
-    );
-    for (how, times) in crashes {
-        println!("{times:>8} times the process died {how}");
-    }
-    println!("{} violations in {failed} seeds", sum(|o| o.violations.len() as u64));
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

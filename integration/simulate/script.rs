@@ -110,7 +110,7 @@ pub(crate) struct Script {
     pub(crate) length: Duration,
 }
 
-const EXT4: u64 = 0xef53;
+pub(crate) const EXT4: u64 = 0xef53;
 const VFAT: u64 = 0x4d44;
 const UNKNOWN: u64 = 0x1234_5678;
 
@@ -398,8 +398,10 @@ impl Author {
                 let by = *self.chance.pick(&[-86_400, -3600, -30, 30, 3600, 86_400]);
                 self.add(at, Deed::StepWall(by));
             }
-            // A mount that comes back is noticed by a door that is not simulated.
-            16 if self.rescans => {
+            16 => {
+                // Sometimes the table of mounts is the same again when somebody looks at it.
+                let end =
+                    if self.chance.percent(50) { end } else { at + self.chance.millis(0, 150) };
                 self.add(at, Deed::Mount { volume, mounted: false });
                 self.add(end, Deed::Mount { volume, mounted: true });
             }

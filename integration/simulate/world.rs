@@ -5,16 +5,20 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
+    rc::Rc,
     time::{Duration, Instant},
 };
 
+use tokio::sync::Notify;
+
 use crate::{
-    arrival::{Kind, Name, RelPath, Sample, Stamp, Version, Witness},
+    arrival::{EventId, Kind, Name, RelPath, Sample, Stamp, Version, Witness},
     clock,
     epochs::Epochs,
     filesystem::Policy,
     inotify::{Inotify, What},
     kernel::NotArmed,
+    mounts::Mounted,
     seeded::Chance,
     stat::{DirId, Place},
 };
@@ -38,6 +42,8 @@ struct Node {
     ctime: i64,
     mode: u32,
     writers: u32,
+    /// By which name it was opened last: that one the kernel tells of.
+    opened_as: (Ino, Vec<u8>),
 }
 
 /// One mounted file system, watched as a whole.
@@ -60,6 +66,11 @@ impl Volume {
     pub(crate) fn policy(&self) -> Policy {
         Policy::of(self.magic)
     }
+
+    /// Whether a file may have several names.
+    fn has_links(&self) -> bool {
+        self.policy().kind != "vfat"
+    }
 }
 
 pub(crate) struct World {
@@ -67,6 +78,10 @@ pub(crate) struct World {
     pub(crate) chance: Chance,
     pub(crate) inotify: Inotify,
     pub(crate) volumes: Vec<Volume>,
+    /// What is mounted, as mountinfo has it.
+    pub(crate) mounts: BTreeSet<Mounted>,
+    /// Rings when that changes.
+    pub(crate) mounts_bell: Rc<Notify>,
     nodes: BTreeMap<Ino, Node>,
     next_ino: Ino,
     begin: Instant,
@@ -85,6 +100,8 @@ pub(crate) fn create(seed: u64) {
             chance: Chance::new(seed ^ 0xd1ce),
             inotify: Inotify::new(),
             volumes: Vec::new(),
+            mounts: BTreeSet::new(),
+            mounts_bell: Rc::default(),
             nodes: BTreeMap::new(),
             next_ino: 100,
             begin,
@@ -126,6 +143,7 @@ impl World {
         let epochs = Epochs::new(instance, watch);
         let path = path.to_path_buf();
         let (mounted, failing) = (true, false);
+        self.mounts.insert((path.clone(), u64::from(device)));
         self.volumes.push(Volume {
             path,
             root,
@@ -152,6 +170,7 @@ impl World {
             ctime: now,
             mode: if is_dir { 0o40755 } else { 0o100_644 },
             writers: 0,
+            opened_as: (0, Vec::new()),
         };
         self.nodes.insert(ino, node);
         ino
@@ -273,8 +292,7 @@ impl World {
     }
 
     pub(crate) fn writers(&self, path: &Path) -> bool {
-        let node = self.resolve(path).ok().and_then(|(_, ino)| self.nodes.get(&ino));
-        node.is_some_and(|node| node.writers > 0)
+        self.resolve(path).is_ok_and(|(_, ino)| self.is_open(ino))
     }
 
     pub(crate) fn arm(
@@ -332,6 +350,7 @@ impl World {
             return None;
         }
         node.writers += 1;
+        node.opened_as = (dir, name);
         self.changed(ino);
         Some(ino)
     }
@@ -348,7 +367,8 @@ impl World {
     pub(crate) fn close(&mut self, ino: Ino) {
         let Some(node) = self.nodes.get_mut(&ino) else { return };
         node.writers = node.writers.saturating_sub(1);
-        if let Some((dir, name)) = node.names.first().cloned() {
+        let opened = node.names.get(&node.opened_as).or_else(|| node.names.first());
+        if let Some((dir, name)) = opened.cloned() {
             self.inotify.emit(dir, &name, What::File);
         }
         self.changed(ino);
@@ -356,27 +376,26 @@ impl World {
     }
 
     /// As a program that sets the time of a file to what it was elsewhere.
-    pub(crate) fn set_mtime(&mut self, ino: Ino, micros: i64) {
-        let now = self.stamp();
-        let Some(node) = self.nodes.get_mut(&ino) else { return };
-        node.mtime = micros;
-        node.ctime = now;
-        self.attributes(ino);
+    pub(crate) fn set_mtime(&mut self, volume: usize, rel: &RelPath, micros: i64) {
+        self.attributes(volume, rel, |node| node.mtime = micros);
     }
 
-    pub(crate) fn chmod(&mut self, ino: Ino) {
-        let now = self.stamp();
-        let Some(node) = self.nodes.get_mut(&ino) else { return };
-        node.mode ^= 0o20;
-        node.ctime = now;
-        self.attributes(ino);
+    pub(crate) fn chmod(&mut self, volume: usize, rel: &RelPath) {
+        self.attributes(volume, rel, |node| node.mode ^= 0o20);
     }
 
-    fn attributes(&mut self, ino: Ino) {
-        let Some(node) = self.nodes.get(&ino) else { return };
-        for (dir, name) in node.names.clone() {
-            self.inotify.emit(dir, &name, What::Entry);
+    /// The kernel tells of the name that was used, whatever other names there are.
+    fn attributes(&mut self, volume: usize, rel: &RelPath, change: impl FnOnce(&mut Node)) {
+        let (Some(ino), Some((dir, name))) = (self.at(volume, rel), self.place_in(volume, rel))
+        else {
+            return;
+        };
+        let now = self.stamp();
+        if let Some(node) = self.nodes.get_mut(&ino) {
+            change(node);
+            node.ctime = now;
         }
+        self.inotify.emit(dir, &name, What::Entry);
         self.inotify.emit_self(ino);
         self.changed(ino);
     }
@@ -461,6 +480,9 @@ impl World {
         let now = self.stamp();
         if let Some(node) = self.nodes.get_mut(&ino) {
             node.ctime = now;
+            if node.opened_as == (dir, name) {
+                node.opened_as = (new_dir, new_name.clone());
+            }
         }
         self.inotify.emit(new_dir, &new_name, What::Entry);
         self.changed(ino);
@@ -484,12 +506,16 @@ impl World {
         else {
             return;
         };
-        if self.is_dir(ino) || self.at(volume, to).is_some() {
+        if self.is_dir(ino) || self.at(volume, to).is_some() || !self.volumes[volume].has_links() {
             return;
         }
         self.attach(dir, &name, ino);
+        let now = self.stamp();
+        if let Some(node) = self.nodes.get_mut(&ino) {
+            node.ctime = now;
+        }
         self.inotify.emit(dir, &name, What::File);
-        self.attributes(ino);
+        self.changed(ino);
     }
 
     /// Removes an entry, a directory with all that is in it.
@@ -524,14 +550,49 @@ impl World {
         let open: Vec<Ino> =
             self.nodes.iter().filter(|(_, n)| n.writers > 0).map(|(ino, _)| *ino).collect();
         for ino in open {
-            while self.nodes.get(&ino).is_some_and(|node| node.writers > 0) {
-                self.close(ino);
-            }
+            self.end_writers(ino);
         }
     }
 
+    /// Mounts or unmounts. Whoever writes ends first, or it could not be unmounted.
     pub(crate) fn mount(&mut self, volume: usize, mounted: bool) {
-        self.volumes[volume].mounted = mounted;
+        let there = std::mem::replace(&mut self.volumes[volume].mounted, mounted);
+        if there == mounted {
+            return;
+        }
+        let (path, device) = (self.volumes[volume].path.clone(), self.volumes[volume].device);
+        if mounted {
+            // The kernel gives the number out again that became free.
+            let reused = self.chance.percent(50);
+            let number =
+                if reused { u64::from(device) } else { 1000 + self.chance.between(0, 1000) };
+            self.mounts.insert((path, number));
+        } else {
+            self.mounts.retain(|(at, _)| *at != path);
+            for ino in self.below(self.volumes[volume].root) {
+                self.end_writers(ino);
+                self.inotify.unmounted(ino);
+            }
+        }
+        self.mounts_bell.notify_one();
+    }
+
+    /// An inode, and all that is below it.
+    fn below(&self, ino: Ino) -> Vec<Ino> {
+        let children = self.nodes.get(&ino).and_then(|node| node.children.as_ref());
+        let below = children.into_iter().flat_map(BTreeMap::values);
+        below.flat_map(|child| self.below(*child)).chain([ino]).collect()
+    }
+
+    /// Whether anybody writes it.
+    pub(crate) fn is_open(&self, ino: Ino) -> bool {
+        self.nodes.get(&ino).is_some_and(|node| node.writers > 0)
+    }
+
+    fn end_writers(&mut self, ino: Ino) {
+        while self.is_open(ino) {
+            self.close(ino);
+        }
     }
 
     // ---- what is true ----------------------------------------------------------------------------------
@@ -573,6 +634,13 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Which file an event is about, for whoever reads a violation.
+    pub(crate) fn name_of(&self, id: EventId) -> String {
+        let mut all = self.volumes.iter();
+        let found = all.find_map(|v| Some((v.path.display(), v.epochs.path_of(id)?)));
+        found.map_or_else(|| "what never was".to_owned(), |(root, path)| format!("{root}/{path}"))
     }
 
     /// Where an inode is found below the roots.

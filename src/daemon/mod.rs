@@ -12,9 +12,9 @@ mod reload;
 mod root;
 mod signals;
 
-use std::{io, process::ExitCode, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{io, process::ExitCode, sync::Arc, thread::JoinHandle};
 
-use tokio::time::interval;
+use tokio::time::sleep_until;
 use tracing::{error, info, warn};
 
 use self::{
@@ -39,9 +39,6 @@ use crate::{
     systemd::{self, NotInherited, Notifier},
     vitals::{Board, Phase},
 };
-
-/// How often the threads of the watches are asked whether they are stuck.
-const BEAT_CHECK: Duration = Duration::from_secs(15);
 
 /// The service that everybody may ask, and that we ask ourselves.
 const PUBLIC: &str = "http";
@@ -213,15 +210,15 @@ async fn follow(
     board: &Board,
 ) -> Result<Ending, Fatal> {
     let Started { signals, notifier, caretaker, parts, .. } = started;
-    let mut look = interval(BEAT_CHECK);
+    let mut look_at = parts.roots.tell_which_hang(clock::mono());
     let mut journal = parts.links.journal.clone();
     let mut mounts = Mounts::follow();
     loop {
-        board.daemon.wait_until(clock::mono() + BEAT_CHECK);
+        board.daemon.wait_until(look_at);
         let asked = tokio::select! {
             asked = signals.next() => asked,
-            _ = look.tick() => {
-                parts.roots.tell_which_hang(clock::mono());
+            () = sleep_until(look_at.into()) => {
+                look_at = parts.roots.tell_which_hang(clock::mono());
                 continue;
             }
             () = journal.lost() => {

@@ -142,7 +142,7 @@ impl Client {
     /// When that is lost, too, it is found out why, if that is possible.
     pub async fn post_afresh(&self, headers: HeaderMap, body: Bytes) -> Result<Reply, Fault> {
         match self.way.post(&self.fresh, headers, body).await {
-            Err(fault) if fault.is_lost() => Err(self.way.blame(fault).await),
+            Err(fault) if fault.is_lost() => Err(Box::pin(self.way.blame(fault)).await),
             answer => answer,
         }
     }
@@ -198,7 +198,8 @@ impl Way {
             Ok(Err(error)) => match self.told_apart(self.fault_of(&error)) {
                 // May be an idle connection's end: there is another try, which comes at once or not at all.
                 lost if lost.is_lost() => Err(lost),
-                fault => Err(self.blame(fault).await),
+                // Rare and large: not part of what each attempt reserves.
+                fault => Err(Box::pin(self.blame(fault)).await),
             },
             Err(_elapsed) => Err(Fault::Timeout),
         }

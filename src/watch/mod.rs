@@ -51,9 +51,9 @@ const HINT_BYTES_MAX: usize = 2 << 20;
 /// How often a missing root is looked for.
 const MISSING_CHECK: Duration = Duration::from_secs(1);
 
-/// How often a live root is compared with what its path means now: a mount over it is silent
-/// (inotify(7)).
-const PLACE_CHECK: Duration = Duration::from_secs(10);
+/// How often a live root is compared with what its path means now. The kernel tells when it is moved or
+/// covered by a mount, and is silent when a directory above it is.
+const PLACE_CHECK: Duration = Duration::from_secs(30);
 
 /// What the stage needs from outside.
 pub struct Ports {
@@ -86,6 +86,16 @@ pub struct Handle {
 }
 
 impl Handle {
+    /// Of a watch that is to take from this inbox.
+    pub(crate) fn new(config: &checked::Watch) -> Self {
+        Self { inbox: Arc::new(Inbox::new(HINT_BYTES_MAX)), root: config.path.clone() }
+    }
+
+    /// Where its hints wait.
+    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
+    }
+
     /// Has the whole root scanned again.
     pub fn rescan(&self) {
         self.inbox.note(Hint::Dir(RelPath::root()));
@@ -94,7 +104,7 @@ impl Handle {
     /// Something was mounted, or taken away, at these places. What the root means is looked at wherever
     /// that was: its path may lead there through a symbolic link.
     pub fn mounts_changed(&self, at: &[PathBuf]) {
-        self.inbox.note(Hint::Gone(RelPath::root()));
+        self.inbox.note(Hint::Root);
         for dir in at.iter().filter_map(|at| RelPath::below(&self.root, at)) {
             self.inbox.note(Hint::Dir(dir));
         }
@@ -109,8 +119,8 @@ impl Handle {
 
 /// Starts watching. The root need not exist: it is looked for until it does.
 pub fn start(config: checked::Watch, ports: Ports) -> io::Result<Handle> {
-    let inbox = Arc::new(Inbox::new(HINT_BYTES_MAX));
-    let handle = Handle { inbox: Arc::clone(&inbox), root: config.path.clone() };
+    let handle = Handle::new(&config);
+    let inbox = Arc::clone(handle.inbox());
     let name = format!("watch {}", config.name);
     thread::Builder::new().name(name).spawn(move || run(&config, &ports, &inbox))?;
     Ok(handle)
@@ -162,11 +172,16 @@ impl<'a> Stage<'a> {
         if batch.lost {
             followed.root.lost(now);
         }
+        // The kernel's watch on the root has ended: removed, moved, or unmounted. The same directory may be
+        // back by now, and nobody watches it.
+        let ended = batch.gone.contains(&RelPath::root());
         // Lost events may have been about the root itself.
-        let root_gone = batch.lost || followed.root.apply(batch);
-        if root_gone || now >= followed.next_check {
+        let doubted = batch.lost || batch.root;
+        followed.root.apply(batch);
+        if ended || doubted || now >= followed.next_check {
             followed.next_check = now + PLACE_CHECK;
-            if find(self.config).map_or(true, |found| found.dir != followed.place.dir) {
+            let is_same = || find(self.config).is_ok_and(|f| f.dir == followed.place.dir);
+            if ended || !is_same() {
                 warn!(watch = %self.config.name, "the directory was replaced, starting over");
                 self.followed = None;
                 return self.seek(now);

@@ -24,6 +24,8 @@ pub(crate) struct Pending {
 pub(crate) struct Batch {
     /// Scan the whole root, with fresh kernel watches.
     pub(crate) lost: bool,
+    /// Compare the root with what its path means now.
+    pub(crate) root: bool,
     /// Entries that went away.
     pub(crate) gone: BTreeSet<RelPath>,
     /// Directories to arm and scan.
@@ -37,6 +39,7 @@ pub(crate) struct Batch {
 impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
         !self.lost
+            && !self.root
             && self.gone.is_empty()
             && self.dirs.is_empty()
             && self.entries.is_empty()
@@ -57,6 +60,7 @@ impl Pending {
         }
         match hint {
             Hint::Lost => self.lose(),
+            Hint::Root => self.batch.root = true,
             Hint::File(path) => self.note_path(path, |b| &mut b.files),
             Hint::Entry(path) => self.note_path(path, |b| &mut b.entries),
             Hint::Gone(path) => self.note_gone(path),
@@ -167,6 +171,13 @@ mod tests {
         assert_eq!(pending.take(), Batch { lost: true, ..Batch::default() });
     }
 
+    #[test]
+    fn a_doubt_about_the_root_wakes_the_reader_and_is_kept() {
+        let mut pending = Pending::new(0);
+        assert!(pending.note(Hint::Root) && !pending.is_empty());
+        assert_eq!(pending.take(), Batch { root: true, ..Batch::default() });
+    }
+
     fn hint() -> impl Strategy<Value = Hint> {
         let path = || "[a-c]{1,2}(/[a-c]{1,2}){0,2}".prop_map(|s| path(&s));
         prop_oneof![
@@ -198,7 +209,7 @@ mod tests {
                         continue;
                     }
                     Hint::File(path) | Hint::Entry(path) | Hint::Dir(path) => path,
-                    Hint::Lost => continue,
+                    Hint::Lost | Hint::Root => continue,
                 };
                 let noted = batch.files.contains(path)
                     || batch.entries.contains(path)

@@ -103,9 +103,8 @@ impl<'a> Root<'a> {
         self.schedule.mark(RelPath::root());
     }
 
-    /// Takes hints in. True when the root itself may have gone.
-    pub(super) fn apply(&mut self, batch: Batch) -> bool {
-        let root_gone = batch.gone.contains(&RelPath::root());
+    /// Takes hints in.
+    pub(super) fn apply(&mut self, batch: Batch) {
         let mut entries = Vec::new();
         for path in batch.gone {
             if !path.is_root() && self.coverage.disarm(&path) {
@@ -129,7 +128,6 @@ impl<'a> Root<'a> {
         }
         // A reader that stopped is found out by the next turn.
         let _stopped = self.report(seen);
-        root_gone
     }
 
     /// Has `dir` scanned: if it is new, by the walk under way, for that may take long. One that is watched
@@ -313,15 +311,16 @@ impl<'a> Root<'a> {
     /// Looks at an entry that the kernel hinted at.
     fn look(&mut self, path: &RelPath, seen: &mut Vec<Sighting>) {
         let role = self.rules.role(path);
-        if role == Role::Ignored && !self.rules.enters(path) {
-            return;
-        }
         let sample = match stat::entry(&path.under(&self.path)) {
             Ok(sample) => sample,
             Err(error) if stat::is_absence(&error) => return,
             // A scan of its directory calls it by another name, or leads to a line that says why it cannot.
             Err(_) => return self.mark_dirty(path.parent()),
         };
+        if sample.kind == Kind::File && sample.witness.nlink > 1 {
+            // The kernel names one of its names, and what it was under the others has changed, too.
+            self.schedule.hasten();
+        }
         match (sample.kind, role) {
             // A chmod of a root that we read well is no news; a directory below may have moved in.
             (Kind::Dir, _) if path.is_root() && !self.unreadable.contains(path) => {}

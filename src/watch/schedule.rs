@@ -16,6 +16,9 @@ const SCAN_SHARE: u32 = 100;
 /// As `SCAN_SHARE`, where scans are all there is.
 const POLL_SHARE: u32 = 4;
 
+/// Least time between scans that are hastened: each costs the journal a commit.
+const HASTENED_GAP: Duration = Duration::from_secs(5);
+
 /// How long to leave a journal alone that could not answer.
 const JOURNAL_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -41,6 +44,9 @@ pub(super) struct Schedule {
     /// No scan before this: the journal could not answer.
     hold_until: Option<Instant>,
     next_rescan: Instant,
+    /// The whole root is wanted before that, and may be scanned from then on.
+    hastened: bool,
+    may_hasten: Instant,
     next_poll: Instant,
 }
 
@@ -53,6 +59,8 @@ impl Schedule {
             dirty: BTreeSet::from([RelPath::root()]),
             hold_until: None,
             next_rescan: now,
+            hastened: false,
+            may_hasten: now,
             next_poll: now + poll_interval,
         }
     }
@@ -72,6 +80,16 @@ impl Schedule {
         self.hold_until = Some(now + SHORTAGE_PATIENCE);
     }
 
+    /// Something changed that no event tells in full: the whole root is scanned as soon as scans may, by
+    /// their share of the time.
+    pub(super) fn hasten(&mut self) {
+        self.hastened = true;
+    }
+
+    fn rescan_at(&self) -> Instant {
+        if self.hastened { self.next_rescan.min(self.may_hasten) } else { self.next_rescan }
+    }
+
     /// No scan for a while.
     pub(super) fn hold(&mut self, now: Instant) {
         self.hold_until = Some(now + JOURNAL_PATIENCE);
@@ -87,15 +105,15 @@ impl Schedule {
             return self.hold_until.unwrap_or(now).max(now);
         }
         match polled {
-            Polled::Nothing => self.next_rescan,
-            Polled::Some | Polled::Everything => self.next_poll.min(self.next_rescan),
+            Polled::Nothing => self.rescan_at(),
+            Polled::Some | Polled::Everything => self.next_poll.min(self.rescan_at()),
         }
     }
 
     /// Whether the directories are due that have to be polled one by one; makes the whole root dirty when
     /// that is due. Only between walks.
     pub(super) fn expire(&mut self, polled: Polled, now: Instant) -> bool {
-        if now >= self.next_rescan || (polled == Polled::Everything && now >= self.next_poll) {
+        if now >= self.rescan_at() || (polled == Polled::Everything && now >= self.next_poll) {
             self.mark(RelPath::root());
             return false;
         }
@@ -108,7 +126,9 @@ impl Schedule {
 
     /// The places to scan now.
     pub(super) fn take(&mut self) -> Option<BTreeSet<RelPath>> {
-        (!self.dirty.is_empty()).then(|| std::mem::take(&mut self.dirty))
+        let places = (!self.dirty.is_empty()).then(|| std::mem::take(&mut self.dirty))?;
+        self.hastened &= !places.contains(&RelPath::root());
+        Some(places)
     }
 
     /// A walk has ended that took so long; `whole`: it was over the whole root.
@@ -116,6 +136,7 @@ impl Schedule {
         self.next_poll = now + self.poll_interval.max(took * POLL_SHARE);
         if whole {
             self.next_rescan = now + self.rescan_interval.max(took * SCAN_SHARE);
+            self.may_hasten = now + HASTENED_GAP.max(took * SCAN_SHARE);
         }
     }
 }
@@ -183,6 +204,31 @@ mod tests {
         let wake = schedule.next_turn(false, Polled::Nothing, now);
         assert_eq!(wake, now + JOURNAL_PATIENCE);
         assert!(schedule.next_turn(true, Polled::Nothing, wake + TICK) >= wake + TICK);
+    }
+
+    #[test]
+    fn a_hastened_scan_comes_as_soon_as_scans_may_and_once() {
+        for (took, wait) in [(TICK, HASTENED_GAP), (TICK * 1000, TICK * 100_000)] {
+            let (mut schedule, now) = scanned(took);
+            schedule.hasten();
+            schedule.ended(false, took, now);
+            assert_eq!(schedule.next_turn(false, Polled::Nothing, now), now + wait);
+            assert!(!schedule.expire(Polled::Nothing, now + wait));
+            assert_eq!(schedule.take().unwrap(), BTreeSet::from([RelPath::root()]));
+            // What is hastened while that one is under way wants another.
+            schedule.hasten();
+            schedule.ended(true, took, now + wait);
+            assert_eq!(schedule.next_turn(false, Polled::Nothing, now), now + wait * 2);
+            schedule.expire(Polled::Nothing, now + wait * 2);
+            schedule.take().unwrap();
+            schedule.ended(true, took, now + wait * 2);
+            let next = schedule.next_turn(false, Polled::Nothing, now);
+            assert_eq!(next, now + wait * 2 + RESCAN, "not hastened any more");
+        }
+        let (mut schedule, now) = scanned(Duration::from_mins(1));
+        schedule.hasten();
+        let wake = schedule.next_turn(false, Polled::Nothing, now);
+        assert_eq!(wake, now + Duration::from_mins(100), "a long scan is not repeated earlier");
     }
 
     #[test]

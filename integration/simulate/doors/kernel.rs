@@ -2,23 +2,12 @@
 
 use std::{io, path::Path, sync::Arc};
 
+#[path = "../../../src/kernel.rs"]
+mod real;
+
+pub(crate) use real::{Hint, NotArmed};
+
 use crate::{arrival::RelPath, world};
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Hint {
-    File(RelPath),
-    Entry(RelPath),
-    Dir(RelPath),
-    Gone(RelPath),
-    Lost,
-}
-
-#[derive(Debug)]
-pub(crate) enum NotArmed {
-    WatchLimit,
-    Missing,
-    Io(io::Error),
-}
 
 pub(crate) struct Kernel {
     instance: u64,

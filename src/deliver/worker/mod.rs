@@ -37,8 +37,9 @@ use crate::{
     vitals::{LaneState, LaneVitals},
 };
 
-/// The journal is asked at least this often, whatever it announces.
+/// The journal is asked at least this often, whatever it announces; less often once it had nothing.
 const ASK_EVERY: Duration = Duration::from_mins(1);
+const ASK_IDLE: Duration = Duration::from_mins(10);
 /// Delivered events wait so long, or until there are so many, to be stored together.
 const GATHER: Duration = Duration::from_millis(10);
 const GATHER_MAX: usize = 64;
@@ -275,6 +276,9 @@ impl<C: Courier> Worker<C> {
             Answer::Due { batch } => {
                 self.asking = false;
                 self.waiting_beyond = batch.waiting;
+                if batch.events.is_empty() && batch.waiting == 0 && self.lane.held().is_empty() {
+                    self.ask_at = now + ASK_IDLE;
+                }
                 if let Some(next_in) = batch.next_in {
                     self.ask_at = self.ask_at.min(now + next_in.min(ASK_EVERY));
                 }
