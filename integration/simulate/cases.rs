@@ -11,8 +11,10 @@ use crate::{
 /// Each is played so often, with other dice.
 pub(crate) const DICE: u64 = 20;
 
-/// By name.
-pub(crate) const ALL: [(&str, fn() -> Script); 3] = [
+/// Its name, and what happens in it.
+pub(crate) type Case = (&'static str, fn() -> Script);
+
+pub(crate) const ALL: [Case; 3] = [
     ("written-by-an-ignored-name", || written_by_another_name(".hidden")),
     ("written-by-another-name", || written_by_another_name("other")),
     ("unmounted-and-mounted-at-once", unmounted_and_mounted),
