@@ -1,10 +1,18 @@
 //! A great deal at once.
 
-use std::{fs::File, io::Write, time::Duration};
+use std::{
+    fs::File,
+    io::Write,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use super::times;
 use crate::{
-    harness::{Receiver, Site, clock::now, disk},
+    harness::{Receiver, Reply, Request, Site, clock::now, disk},
     promises::assert_each_exactly_once,
 };
 
@@ -40,11 +48,32 @@ fn many_files_that_are_there_at_the_start_are_each_delivered_once_in_bounded_mem
     assert_each_exactly_once(&site, watchd, &receiver, &paths);
 }
 
+/// How long the pace is judged after the first request, and what each takes meanwhile.
+const JUDGED: Duration = Duration::from_secs(3);
+const TAKES: Duration = Duration::from_millis(100);
+/// One at a time in the first second, two in the second, four in the third: ten each of these, and one that
+/// was under way at the step. All eight at once would be three times as many.
+const EARLY_MAX: usize = (1 + 2 + 4) * 11 + 1;
+
+/// Counts what comes while the pace is judged. A receiver that is slow to count makes it fewer, never more:
+/// the ramp begins when the first request is answered.
+fn counts(early: Arc<AtomicUsize>) -> impl FnMut(&Request) -> Reply + Send + 'static {
+    let first = OnceLock::new();
+    move |_| {
+        if first.get_or_init(now).elapsed() >= JUDGED {
+            return Reply::Status(204);
+        }
+        early.fetch_add(1, SeqCst);
+        Reply::Slow(TAKES, 204, Box::new(()))
+    }
+}
+
 /// The receiver is away for longer than any file takes to arrive; then all of it comes, in pace.
 #[test]
 fn a_long_outage_ends_with_everything_delivered_once() {
     let (receiver, site) = (Receiver::down_at_first(), Site::new());
-    let count = times(10_000, 50_000);
+    let (count, early) = (times(10_000, 50_000), Arc::<AtomicUsize>::default());
+    receiver.script(counts(Arc::clone(&early)));
     let config = site.config(&receiver.url()).endpoint("concurrency", 8).log_filter("info");
     let watchd = config.set("state", "outbox_max_events", 5_000).ready();
     let paths = disk::create_many(&site.root(), "outage", count);
@@ -53,10 +82,11 @@ fn a_long_outage_ends_with_everything_delivered_once() {
     let begin = now();
     receiver.come_up();
     wait_for_all(&receiver, count);
-    eprintln!("{count} delivered within {:.1?}", begin.elapsed());
+    let early = early.load(SeqCst);
+    eprintln!("{count} delivered within {:.1?}, {early} in the first {JUDGED:?}", begin.elapsed());
+    assert!(early <= EARLY_MAX, "{early} requests in {JUDGED:?}: a herd");
     let database = std::fs::metadata(site.database()).unwrap().len();
     assert!(database < 64 << 20, "the journal holds what waits, not what was: {database} bytes");
-    assert!(begin.elapsed() > Duration::ZERO);
     assert_each_exactly_once(&site, watchd, &receiver, &paths);
 }
 

@@ -11,10 +11,9 @@ use crate::{
 /// Each is played so often, with other dice.
 pub(crate) const DICE: u64 = 20;
 
-/// One of them, and its name.
+/// Its name, and what happens in it.
 pub(crate) type Case = (&'static str, fn() -> Script);
 
-/// All of them.
 pub(crate) const ALL: [Case; 3] = [
     ("written-by-an-ignored-name", || written_by_another_name(".hidden")),
     ("written-by-another-name", || written_by_another_name("other")),

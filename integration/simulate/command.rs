@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    cases,
+    cases::{self, Case},
     run::{Outcome, play},
     script::Script,
 };
@@ -21,7 +21,7 @@ const HISTORIES_MAX: usize = 3;
 /// One run: of a seed, or of a case with these dice.
 #[derive(Clone, Copy)]
 struct Run {
-    case: Option<cases::Case>,
+    case: Option<Case>,
     seed: u64,
 }
 
