@@ -3,7 +3,6 @@
 import contextlib
 
 from . import counters
-from .archive import Watched
 from .daemon import free_port, page, wait_for
 
 COMMIT_PATIENCE_S = 1800

@@ -28,9 +28,13 @@ class Daemon:
         if more is not None:
             file = config(self.state, self.root, receiver.url, more)
             self.command = [self.command[0], "run", "--config", file]
-        self.start()
-        if warm:
-            self.land("burst", WARM, 1)
+        try:
+            self.start()
+            if warm:
+                self.land("burst", WARM, 1)
+        except BaseException:
+            self.close()
+            raise
         self.idle_rss_mib = counters.memory_mib(self.pid, "VmRSS")
 
     def start(self):

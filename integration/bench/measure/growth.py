@@ -126,9 +126,9 @@ CURVES = {
 
 
 def order(points):
-    """The power by which the last number exceeds the first: 0 does not grow, 1 is linear."""
+    """The power by which it grows between the two largest sizes, where constants weigh least: 0 is flat, 1 is linear."""
     usable = [(x, y) for x, y in points if x > 0 and y > 0]
     if len(usable) < 2:
         return None
-    (x0, y0), (x1, y1) = usable[0], usable[-1]
+    (x0, y0), (x1, y1) = usable[-2:]
     return math.log(y1 / y0) / math.log(x1 / x0)
