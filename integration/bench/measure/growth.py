@@ -125,10 +125,11 @@ CURVES = {
 }
 
 
-def order(points):
-    """The power by which it grows between the two largest sizes, where constants weigh least: 0 is flat, 1 is linear."""
+def order(points, expected):
+    """The power by which it grows: 0 is flat, 1 is linear. Over all sizes where nothing should grow; between the two
+    largest otherwise, where constants weigh least."""
     usable = [(x, y) for x, y in points if x > 0 and y > 0]
     if len(usable) < 2:
         return None
-    (x0, y0), (x1, y1) = usable[-2:]
+    (x0, y0), (x1, y1) = usable[0 if expected == 0 else -2], usable[-1]
     return math.log(y1 / y0) / math.log(x1 / x0)
