@@ -110,7 +110,8 @@ def config(state, root, url, more):
     endpoints = {"healthy": url} | more.get("endpoints", {})
     keys = lambda table: "".join(f"{key} = {json.dumps(value)}\n" for key, value in more.get(table, {}).items())
     tables = [f'[endpoint.{name}]\nurl = "{url}"\n{keys("endpoint")}' for name, url in endpoints.items()]
-    tables.append(f'[watch.bench]\npath = "{root}"\nquiet = "{QUIET_MS}ms"\nendpoints = {json.dumps(list(endpoints))}\n{keys("watch")}')
+    tables.append(f'[watch.bench]\npath = "{root}"\nquiet = "{QUIET_MS}ms"\nendpoints = {json.dumps(list(endpoints))}\n'
+                  f'{keys("watch")}')
     tables.append(f'[state]\ndir = "{state}"\n{keys("state")}')
     if "listen" in more:
         tables.append(f'[http]\nlisten = "{more["listen"]}"\n')
