@@ -4,7 +4,7 @@ import contextlib, select, socket, subprocess, threading, time
 
 from .place import die_with_us
 
-PATIENCE_S = 15
+PATIENCE_S = 60
 LOOK_EVERY_S = 1
 
 
