@@ -3,7 +3,7 @@
 import contextlib, os, select, socket, subprocess, time
 
 from . import counters
-from .daemon import Daemon
+from .daemon import QUIET_MS, Daemon
 from .place import die_with_us
 
 IN_EACH = 1000
@@ -64,13 +64,15 @@ def known(start, many, directories=None):
         first = daemon.seen()["reconciled_s"]
         daemon.stop()
         daemon.process.stderr.close()
+        daemon.receiver.expect(many + 1)
         daemon.start()
-        cpu = counters.cpu_ms(daemon.pid)
         found = daemon.seen()
-        time.sleep(0.5)
+        time.sleep(4 * QUIET_MS / 1000)
+        if announced := daemon.receiver.have():
+            raise RuntimeError(f"{announced} files were announced: they were not known")
         return found | {
             "first_scan_s": first,
-            "cpu_ms": counters.cpu_ms(daemon.pid) - cpu,
+            "cpu_ms": counters.fine_cpu_ms(daemon.pid),
             "anon_mib": counters.memory_mib(daemon.pid, "RssAnon"),
             "peak_rss_mib": counters.memory_mib(daemon.pid, "VmHWM"),
         }

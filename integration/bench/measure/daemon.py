@@ -28,9 +28,13 @@ class Daemon:
         if more is not None:
             file = config(self.state, self.root, receiver.url, more)
             self.command = [self.command[0], "run", "--config", file]
-        self.start()
-        if warm:
-            self.land("burst", WARM, 1)
+        try:
+            self.start()
+            if warm:
+                self.land("burst", WARM, 1)
+        except BaseException:
+            self.close()
+            raise
         self.idle_rss_mib = counters.memory_mib(self.pid, "VmRSS")
 
     def start(self):
@@ -106,7 +110,8 @@ def config(state, root, url, more):
     endpoints = {"healthy": url} | more.get("endpoints", {})
     keys = lambda table: "".join(f"{key} = {json.dumps(value)}\n" for key, value in more.get(table, {}).items())
     tables = [f'[endpoint.{name}]\nurl = "{url}"\n{keys("endpoint")}' for name, url in endpoints.items()]
-    tables.append(f'[watch.bench]\npath = "{root}"\nquiet = "{QUIET_MS}ms"\nendpoints = {json.dumps(list(endpoints))}\n{keys("watch")}')
+    tables.append(f'[watch.bench]\npath = "{root}"\nquiet = "{QUIET_MS}ms"\nendpoints = {json.dumps(list(endpoints))}\n'
+                  f'{keys("watch")}')
     tables.append(f'[state]\ndir = "{state}"\n{keys("state")}')
     if "listen" in more:
         tables.append(f'[http]\nlisten = "{more["listen"]}"\n')

@@ -104,7 +104,9 @@ GIB = 1 << 30
 CURVES = {
     "burst": Curve("arrivals in a burst", [100, 1000, 10_000, 100_000], [100, 300, 1000, 3000], burst,
                    {"beyond_quiet_s": 1, "cpu_ms": 1, "peak_rss_mib": 0},
-                   "Each file is looked at, recorded and sent once: linear. Memory grows up to the limits of the channels."),
+                   "Each file is looked at, recorded and sent once: linear. Memory grows up to the limits of the channels "
+                   "(ARCHITECTURE.md, Memory). Worse than linear beyond the kernel's queue of 16,384 events: what was lost is found by a "
+                   "scan of everything, which looks again at what still waits."),
     "present": Curve("files present and known", [1000, 10_000, 100_000, 1_000_000], [100, 1000, 3000, 10_000], present,
                      {"reconciled_s": 1, "ready_ms": 0, "anon_mib": 0},
                      "Each is looked at once and found in an index: linear up to its depth. Nothing is kept in memory."),
@@ -113,7 +115,8 @@ CURVES = {
                          "One kernel watch and one entry in memory each: linear. While nothing happens: nothing."),
     "undelivered": Curve("undelivered events", [1000, 10_000, 100_000, 1_000_000], [500, 1000, 2000, 5000], undelivered,
                          {"delivered_per_s": 0, "anon_mib": 0},
-                         "A lane reads the oldest by an index and holds 256 of them: neither rate nor memory depends on the rest."),
+                         "A lane reads the oldest by an index and holds 256 of them: neither rate nor memory depends on the rest. A few thousand "
+                         "are gone while the lane still tries, with one request at a time, whether the receiver bears more."),
     "endpoints": Curve("endpoints of a watch", [1, 4, 16, 64], [1, 2, 4, 8], endpoints,
                        {"cpu_ms": 1, "p99_ms": 1, "peak_rss_mib": 1},
                        "One delivery and one lane each: linear, for the receiver is one and shares the processors."),
@@ -125,10 +128,11 @@ CURVES = {
 }
 
 
-def order(points):
-    """The power by which the last number exceeds the first: 0 does not grow, 1 is linear."""
+def order(points, expected):
+    """The power by which it grows: 0 is flat, 1 is linear. Over all sizes where nothing should grow; between the two
+    largest otherwise, where constants weigh least."""
     usable = [(x, y) for x, y in points if x > 0 and y > 0]
     if len(usable) < 2:
         return None
-    (x0, y0), (x1, y1) = usable[0], usable[-1]
+    (x0, y0), (x1, y1) = usable[0 if expected == 0 else -2], usable[-1]
     return math.log(y1 / y0) / math.log(x1 / x0)

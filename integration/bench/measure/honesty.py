@@ -4,7 +4,7 @@ import concurrent.futures, contextlib, signal, time
 
 from .daemon import QUIET_MS
 
-PATIENCE_S = 15  # twice what watchd waits before it tries again: 5 s, and half as long again
+PATIENCE_S = 20  # twice what watchd waits before it tries again (5 s, and half as long again), and more
 WRITERS = 3
 OVERFLOW_FILES = 20_000  # of which the kernel keeps 16,384 events, unless told otherwise
 PAUSE_S = 2 * QUIET_MS / 1000

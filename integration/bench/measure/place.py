@@ -17,14 +17,22 @@ class Place(typing.NamedTuple):
 @contextlib.contextmanager
 def place(files_on):
     """Makes both, and removes both however the run ends."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, end)
     BENCH.mkdir(parents=True, exist_ok=True)
     with (tempfile.TemporaryDirectory(dir=BENCH, prefix="run-") as state,
           tempfile.TemporaryDirectory(dir=files_on, prefix="watchd-bench-") as files):
         if file_system_of(state) == "tmpfs":
             print("NOT A MEASUREMENT: a commit to tmpfs costs nothing; set CARGO_TARGET_DIR to a disk", file=sys.stderr)
         yield Place(pathlib.Path(state), pathlib.Path(files).resolve())
+
+
+def end(number, _):
+    """Ends the run, once: a second signal must not interrupt the cleaning."""
+    for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def die_with_us():

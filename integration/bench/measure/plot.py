@@ -1,4 +1,4 @@
-"""A curve as an SVG of a few hundred bytes: both axes logarithmic, readable on light and on dark."""
+"""A curve as an SVG of two kilobytes: both axes logarithmic, readable on light and on dark."""
 
 import math
 
@@ -18,7 +18,9 @@ def span(values):
 
 
 def short(exponent):
-    return {0: "1", 1: "10", 2: "100", 3: "1k", 4: "10k", 5: "100k", 6: "1M", 9: "1G"}.get(exponent, f"1e{exponent}")
+    if exponent < 0:
+        return f"{10.0 ** exponent:.{-exponent}f}"
+    return f"{10 ** (exponent % 3)}{['', 'k', 'M', 'G', 'T'][min(exponent // 3, 4)]}"
 
 
 def svg(title, along, series, expected=None):
@@ -27,7 +29,8 @@ def svg(title, along, series, expected=None):
     positive = [y for _, y in points if y > 0] or [1]
     (x0, x1), (y0, y1) = span([max(x, 1) for x, _ in points]), span(positive)
     across = lambda x: LEFT + (power(max(x, 1)) - x0) / (x1 - x0) * (WIDTH - LEFT - RIGHT)
-    up = lambda y: HEIGHT - BOTTOM - (max(power(max(y, min(positive))), y0) - y0) / (y1 - y0) * (HEIGHT - TOP - BOTTOM)
+    floor = 10 ** y0  # where zero is drawn, which has no place on such an axis
+    up = lambda y: HEIGHT - BOTTOM - (power(max(y, floor)) - y0) / (y1 - y0) * (HEIGHT - TOP - BOTTOM)
     drawn = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}"><style>{STYLE}</style>',
              f'<text x="{LEFT}" y="16">{title}</text>',
              f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{along}</text>']
@@ -41,7 +44,7 @@ def svg(title, along, series, expected=None):
                      f'text-anchor="end">{short(exponent)}</text>')
     if expected is not None:
         (x, y), last = next(iter(series.values()))[0], max(x for x, _ in points)
-        x, y = max(x, 1), max(y, min(positive))
+        x, y = max(x, 1), max(y, floor)
         end = min(y * (last / x) ** expected, 10 ** y1)
         reach = last if expected == 0 else x * (end / y) ** (1 / expected)
         drawn.append(f'<path class="expected" d="M{across(x):.1f} {up(y):.1f}L{across(reach):.1f} {up(end):.1f}"/>')

@@ -4,7 +4,7 @@ import contextlib, select, socket, subprocess, threading, time
 
 from .place import die_with_us
 
-PATIENCE_S = 15
+PATIENCE_S = 60
 LOOK_EVERY_S = 1
 
 
@@ -15,7 +15,7 @@ class Receiver:
         port_file = place / "port"
         self.binary = binary
         self.process = subprocess.Popen([binary, "serve", port_file], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True, bufsize=1, preexec_fn=die_with_us)
+                                        text=True, bufsize=1, start_new_session=True, preexec_fn=die_with_us)
         self.process.stdout.readline()
         self.url = f"http://127.0.0.1:{port_file.read_text()}/hook"
 

@@ -25,6 +25,8 @@ def rows(found, names):
 
 
 def table(found, names):
+    if not found:
+        return
     width = max(len(f"{scenario} {key}") for scenario, key, _, _ in rows(found, names))
     print(f"\n{'':{width}}" + "".join(f"{name:>13}" for name in names) + "  target of watchd")
     for scenario, key, row, verdict in rows(found, names):
@@ -37,13 +39,13 @@ def lines(found, names, options, skipped):
     common = {"runs": options.runs, "quiet_ms": 500, **machine()}
     made = [{"daemon": name, **common, **{s: daemons[name] for s, daemons in found.items() if name in daemons}}
             for name in names]
-    return made + [{"daemon": name, "skipped": why} for name, why in skipped.items()]
+    return made + [{"not run": name, "why": why} for name, why in skipped.items()]
 
 
 def keep(made):
     """Adds to what was kept before: a scenario that was not run keeps its numbers."""
     RESULTS.mkdir(exist_ok=True)
-    for line in made:
+    for line in (line for line in made if "daemon" in line):
         file = RESULTS / f"{line['daemon']}.json"
         before = json.loads(file.read_text()) if file.exists() else {}
         file.write_text(json.dumps(before | line, indent=1) + "\n")

@@ -41,7 +41,6 @@ def judge(scenario, key, row):
             words.append(f"{kind.format(limit)}: NOT COMPARED")
             continue
         value = ours if other is None else ours / theirs if theirs else float("inf")
-        # Memory per event is a slope between two readings of RssAnon: it may come out as a few bytes.
         near = round(value, 2 if other or value < 10 else 0)
         reached = near >= limit if kind in (LEAST, LEAST_RATIO) else near <= limit
         seen = f" ({value:.2f})" if other else ""

@@ -8,6 +8,7 @@
     unfulfilled_lint_expectations,
     private_interfaces,
     clippy::disallowed_methods,
+    clippy::wrong_self_convention,
     reason = "the product's sources hold more than is used here, and are linted where they belong"
 )]
 
