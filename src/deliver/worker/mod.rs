@@ -276,9 +276,12 @@ impl<C: Courier> Worker<C> {
             Answer::Due { batch } => {
                 self.asking = false;
                 self.waiting_beyond = batch.waiting;
-                if batch.events.is_empty() && batch.waiting == 0 && self.lane.held().is_empty() {
-                    self.ask_at = now + ASK_IDLE;
-                }
+                let had_nothing = batch.events.is_empty() && batch.waiting == 0;
+                self.ask_at = if had_nothing && self.lane.held().is_empty() {
+                    now + ASK_IDLE
+                } else {
+                    self.ask_at.min(now + ASK_EVERY)
+                };
                 if let Some(next_in) = batch.next_in {
                     self.ask_at = self.ask_at.min(now + next_in.min(ASK_EVERY));
                 }
