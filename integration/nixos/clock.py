@@ -30,12 +30,10 @@ with subtest("events that wait outlast a year ahead, and are tried on"):
     tell_receiver("answer", status=503)
     for name in NAMES:
         drop(name)
-    for name in NAMES:
-        wait_for_requests(name)
+    wait_until_waiting(len(NAMES))
     set_clock(400 * DAYS)
     known = len(said_by_receiver())
 
-    # While the endpoint fails, which of them is tried is the daemon's business.
     def are_tried_on(_last: bool) -> bool:
         return len(said_by_receiver()) > known
 

@@ -93,6 +93,12 @@ def wait_until_logged(regex: str) -> None:
     box.wait_until_succeeds(found + " >/dev/null", PATIENCE)
 
 
+# Stored, and not yet delivered. Not every one of them is tried while the endpoint fails.
+def wait_until_waiting(count: int) -> None:
+    shown = "systemctl show --property StatusText watchd.service"
+    box.wait_until_succeeds(f"{shown} | grep -q '; {count} events wait'", PATIENCE)
+
+
 # Overrides for this boot: directives of a section, and settings as the environment that is over the file.
 def override(name: str, lines: str) -> None:
     folder = "/run/systemd/system/watchd.service.d"
