@@ -3,7 +3,8 @@
 import json
 
 from . import targets
-from .place import HERE, machine
+from .daemon import QUIET_MS
+from .place import HERE
 
 RESULTS = HERE / "results"
 
@@ -34,9 +35,9 @@ def table(found, names):
     print()
 
 
-def lines(found, names, options, skipped):
+def lines(found, names, options, skipped, machine):
     """One JSON object for each daemon; one that says why for each that could not be built."""
-    common = {"runs": options.runs, "quiet_ms": 500, **machine()}
+    common = {"runs": options.runs, "quiet_ms": QUIET_MS, **machine}
     made = [{"daemon": name, **common, **{s: daemons[name] for s, daemons in found.items() if name in daemons}}
             for name in names]
     return made + [{"not run": name, "why": why} for name, why in skipped.items()]
