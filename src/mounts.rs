@@ -51,7 +51,7 @@ impl Mounts {
         Self(told)
     }
 
-    /// Waits for mounts to change; where they did.
+    /// Waits for mounts to change; where they did, as far as that can be seen.
     pub(crate) async fn changed(&mut self) -> Vec<PathBuf> {
         match self.0.recv().await {
             Some(places) => places,
@@ -72,7 +72,8 @@ fn follow(mut file: File, tell: &mpsc::Sender<Vec<PathBuf>>) -> io::Result<()> {
         let now = read(&mut file)?;
         let places = differing(&known, &now);
         known = now;
-        if !places.is_empty() && tell.blocking_send(places).is_err() {
+        // Told also when it looks as before: what was unmounted and mounted again may have its old number.
+        if tell.blocking_send(places).is_err() {
             return Ok(());
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     arrival::RelPath,
-    script::{Deed, EXT4, Script},
+    script::{Deed, EXT4, Script, UNKNOWN},
 };
 
 /// Each is played so often, with other dice.
@@ -14,10 +14,11 @@ pub(crate) const DICE: u64 = 20;
 /// Its name, and what happens in it.
 pub(crate) type Case = (&'static str, fn() -> Script);
 
-pub(crate) const ALL: [Case; 3] = [
+pub(crate) const ALL: [Case; 4] = [
     ("written-by-an-ignored-name", || written_by_another_name(".hidden")),
     ("written-by-another-name", || written_by_another_name("other")),
     ("unmounted-and-mounted-at-once", unmounted_and_mounted),
+    ("mounted-with-its-old-number", mounted_with_its_old_number),
 ];
 
 fn path(text: &str) -> RelPath {
@@ -27,7 +28,7 @@ fn path(text: &str) -> RelPath {
 /// One watch on ext4, without the safety scan.
 fn script(deeds: impl IntoIterator<Item = (u64, Deed)>) -> Script {
     let toml = "instance = \"simulated\"\n\
-        [watch.w0]\npath = \"/w0\"\nendpoints = [\"e0\"]\nrescan_interval = \"300h\"\n\
+        [watch.w0]\npath = \"/w0\"\nendpoints = [\"e0\"]\npoll_interval = \"1s\"\nrescan_interval = \"300h\"\n\
         [endpoint.e0]\nurl = \"http://127.0.0.1:1/\"\n[state]\n";
     let at = |(ms, deed)| (Duration::from_millis(ms), deed);
     let deeds: Vec<_> = deeds.into_iter().map(at).collect();
@@ -61,4 +62,22 @@ fn unmounted_and_mounted() -> Script {
         (20_000, file("after")),
         (20_001, file("sub/after")),
     ])
+}
+
+/// The table looks as before when somebody reads it, and what was beneath was found meanwhile: another file
+/// system, of which less is waited for (seeds 2740, 5200 and 7074 of the second script).
+fn mounted_with_its_old_number() -> Script {
+    let volume = 0;
+    let mut deeds = Vec::new();
+    for n in 0..300 {
+        let at = 2_000 + n * 333;
+        deeds.push((at, Deed::Mount { volume, mounted: false }));
+        deeds.push((at + 90, Deed::Mount { volume, mounted: true }));
+        let name = RelPath::from_bytes(format!("file{n}").as_bytes());
+        if n % 10 == 0 {
+            let file = Deed::RenameIn { volume, path: name, size: n, keeps_time: false };
+            deeds.push((at + 100, file));
+        }
+    }
+    Script { magics: vec![UNKNOWN], ..script(deeds) }
 }

@@ -112,7 +112,7 @@ pub(crate) struct Script {
 
 pub(crate) const EXT4: u64 = 0xef53;
 const VFAT: u64 = 0x4d44;
-const UNKNOWN: u64 = 0x1234_5678;
+pub(crate) const UNKNOWN: u64 = 0x1234_5678;
 
 struct Author {
     chance: Chance,

@@ -18,15 +18,11 @@ impl Mounts {
 
     pub(crate) async fn changed(&mut self) -> Vec<PathBuf> {
         let bell = world::with(|w| Rc::clone(&w.mounts_bell));
-        loop {
-            bell.notified().await;
-            tokio::time::sleep(real::GATHER).await;
-            let now = world::with(|w| w.mounts.clone());
-            let places = real::differing(&self.0, &now);
-            self.0 = now;
-            if !places.is_empty() {
-                return places;
-            }
-        }
+        bell.notified().await;
+        tokio::time::sleep(real::GATHER).await;
+        let now = world::with(|w| w.mounts.clone());
+        let places = real::differing(&self.0, &now);
+        self.0 = now;
+        places
     }
 }

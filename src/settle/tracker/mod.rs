@@ -117,9 +117,16 @@ impl Tracker {
         Self { quiet, waiting: HashMap::new(), deadlines: BTreeSet::new(), path_bytes: 0 }
     }
 
-    /// Applies to what is sighted from now on.
+    /// Applies to what is sighted from now on; a longer one also to what waits, for it may have been sighted on
+    /// the file system that is there now.
     pub(crate) fn set_quiet(&mut self, quiet: Duration) {
+        let longer = quiet.saturating_sub(self.quiet);
         self.quiet = quiet;
+        if !longer.is_zero() {
+            self.waiting.values_mut().for_each(|candidate| candidate.until += longer);
+            let deadlines = std::mem::take(&mut self.deadlines).into_iter();
+            self.deadlines = deadlines.map(|(until, path)| (until + longer, path)).collect();
+        }
     }
 
     /// How many files are waiting.

@@ -70,6 +70,19 @@ fn nothing_is_due_before_the_quiet_period_has_passed() {
 }
 
 #[test]
+fn a_longer_quiet_period_holds_for_what_waits_already_and_a_shorter_one_does_not() {
+    let mut bench = Bench::new();
+    bench.sight(1, Found::Scan);
+    bench.tracker.set_quiet(QUIET * 2);
+    bench.tracker.set_quiet(QUIET);
+    assert_eq!(bench.after(3999).due(), 0);
+    assert!(matches!(bench.after(1).look(&looked(1)), Step::Settled(..)));
+    bench.sight(2, Found::Scan).after(1999);
+    assert_eq!(bench.due(), 0);
+    assert!(matches!(bench.after(1).look(&looked(2)), Step::Settled(..)));
+}
+
+#[test]
 fn an_event_starts_the_quiet_period_again_even_when_nothing_changed() {
     let mut bench = Bench::new();
     bench.sight(1, Found::Event).after(1500).sight(1, Found::Event);
