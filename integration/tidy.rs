@@ -399,6 +399,35 @@ fn every_proof_in_containers_is_in_the_table_of_faults() {
     }
 }
 
+/// Each row of the table on virtual machines is a subtest, and each script has a row at least.
+#[test]
+fn what_the_table_says_of_virtual_machines_is_what_their_scripts_do() {
+    let listed = fs::read_to_string(top().join("integration/README.md")).unwrap();
+    let (_, table) = listed.split_once("## On a real systemd, in virtual machines").unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    let row = |line: &str| {
+        let (script, rest) = line.strip_prefix("| `")?.split_once(".py`: ")?;
+        Some((script.to_owned(), rest.split_once(" | ")?.0.to_owned()))
+    };
+    let rows: BTreeSet<(String, String)> = table.lines().filter_map(row).collect();
+    assert!(rows.len() > 20, "the table is elsewhere: {rows:?}");
+    let mut subtests = BTreeSet::new();
+    for entry in fs::read_dir(top().join("integration/nixos")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|e| e != "py") {
+            continue;
+        }
+        let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        assert!(rows.iter().any(|(script, _)| *script == stem), "no row names {stem}.py");
+        let code = fs::read_to_string(&path).unwrap();
+        let heads = code.split("with subtest(\"").skip(1);
+        let sentences = heads.filter_map(|rest| rest.split_once('"'));
+        subtests.extend(sentences.map(|(sentence, _)| (stem.clone(), sentence.to_owned())));
+    }
+    let gone: Vec<_> = rows.difference(&subtests).collect();
+    assert!(gone.is_empty(), "no script does this: {gone:?}");
+}
+
 #[test]
 fn tracked_files_name_no_private_place() {
     let listed = Command::new("git").arg("-C").arg(top()).args(["ls-files", "-z"]).output();

@@ -30,8 +30,8 @@ rustPlatform.buildRustPackage (finalAttrs: {
   # Each crate by the checksum in the lock file; there is no hash to look after.
   cargoLock.lockFile = ../Cargo.lock;
 
-  # As .cargo/config.toml has it for everybody else: one commit costs a third of the time.
-  env.LIBSQLITE3_FLAGS = "-DHAVE_FDATASYNC=1";
+  # As for everybody else. Where cargo itself reads that file, this says nothing new.
+  env = (lib.importTOML ../.cargo/config.toml).env;
 
   # The proofs need programs and rights of their own: checks.nix runs them.
   cargoTestFlags = [

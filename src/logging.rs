@@ -6,10 +6,10 @@ use std::{
     process::abort,
 };
 
-use tracing::{Event, Level, Subscriber, error, warn};
+use tracing::{Event, Level, Subscriber, error, level_filters::LevelFilter, warn};
 use tracing_subscriber::{
-    EnvFilter, Layer as _,
-    filter::{FilterExt as _, filter_fn},
+    Layer as _,
+    filter::Targets,
     fmt::{self, FmtContext, FormatEvent, FormatFields, format::Writer},
     layer::SubscriberExt as _,
     registry::{LookupSpan, Registry},
@@ -25,14 +25,14 @@ const OURS: &str = "watchd";
 
 /// The way to change what is logged while the process runs.
 #[derive(Clone)]
-pub struct Filter(reload::Handle<EnvFilter, Registry>);
+pub struct Filter(reload::Handle<Targets, Registry>);
 
 impl Filter {
     /// Uses another filter from now on. One that cannot be parsed is refused, and the old one stays.
     pub fn set(&self, filter: &str) {
-        match EnvFilter::try_new(filter) {
+        match filter.parse() {
             // An error would mean that logging itself is gone.
-            Ok(parsed) => self.0.reload(parsed).unwrap_or(()),
+            Ok(parsed) => self.0.reload(ours(&parsed)).unwrap_or(()),
             Err(error) => {
                 warn!(filter, %error, "cannot understand this log filter, keeping the old one");
             }
@@ -44,24 +44,31 @@ impl Filter {
 ///
 /// A filter that cannot be parsed is no reason not to start: it is said, and `info` is used.
 pub fn start(log: &Log) -> Filter {
-    let (filter, refused) = match EnvFilter::try_new(&log.filter) {
+    let (filter, refused) = match log.filter.parse::<Targets>() {
         Ok(filter) => (filter, None),
-        Err(error) => (EnvFilter::new("info"), Some(error)),
+        Err(error) => (Targets::new().with_default(LevelFilter::INFO), Some(error)),
     };
-    let (filter, handle) = reload::Layer::new(filter);
+    let (filter, handle) = reload::Layer::new(ours(&filter));
     let lines = fmt::layer().with_writer(io::stderr);
     let lines = match resolve(log.format) {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         LogFormat::Journal => lines.event_format(Priorities).boxed(),
         LogFormat::Auto | LogFormat::Text => lines.with_ansi(false).with_target(false).boxed(),
     };
-    let ours = filter_fn(|metadata| metadata.target().starts_with(OURS));
-    tracing_subscriber::registry().with(lines.with_filter(filter.and(ours))).init();
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     if let Some(error) = refused {
         warn!(filter = log.filter, %error, "cannot understand this log filter, using info");
     }
     end_on_panic();
     Filter(handle)
+}
+
+/// What was asked for, as far as it is about our own lines. It depends on target and level alone: a line that
+/// is not wanted costs one comparison.
+fn ours(asked: &Targets) -> Targets {
+    let otherwise = asked.default_level().unwrap_or(LevelFilter::OFF);
+    let named = asked.iter().filter(|(target, _)| target.starts_with(OURS));
+    Targets::new().with_target(OURS, otherwise).with_targets(named)
 }
 
 fn resolve(format: LogFormat) -> LogFormat {

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Command::Events(asked) => events::run(asked),
         Command::Status { which, json } => operator::status::run(which, json),
         Command::Resume { which, json, name } => operator::endpoint::resume(which, &name, json),
+        Command::Test { sources, json, name } => operator::trial::run(&sources, &name, json),
         Command::Completions(shell) => cli::paper::completions(shell),
         Command::Manual(out) => cli::paper::manual(out.as_deref()),
     }

@@ -4,7 +4,10 @@
 
 use std::{io, os::fd::AsFd, path::Path};
 
-use rustix::fs::{AtFlags, CWD, FileType, Statx, StatxAttributes, StatxFlags, StatxTimestamp};
+use rustix::{
+    fs::{AtFlags, CWD, FileType, Statx, StatxAttributes, StatxFlags, StatxTimestamp},
+    io::Errno,
+};
 
 use crate::{
     arrival::{Kind, Sample, Stamp, Witness},
@@ -37,6 +40,13 @@ pub fn exists(path: &Path) -> io::Result<bool> {
 /// Whether an error says that there is nothing, and not merely that nobody could look.
 pub fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// Whether an error says that this machine lacks something for the moment: descriptors or memory. That is over
+/// without an event that would tell.
+pub fn is_shortage(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
 }
 
 /// The entry `name` in the open directory `dir`, a symbolic link not followed.

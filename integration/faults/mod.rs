@@ -2,6 +2,7 @@
 //! README.md lists every one.
 
 mod crash_points;
+mod descriptors;
 mod drops;
 mod file_systems;
 mod kills;

@@ -16,6 +16,7 @@ pid = wait_for_watchd(main_pid_is_not=pid)
 
 with subtest("a new binary that does not run changes nothing"):
     box.succeed(f"printf broken > {COPY}.new", f"chmod +x {COPY}.new", f"mv {COPY}.new {COPY}")
+    wait_until_logged("the new program is not restarted into")
     let_time_pass("broken-binary")
     assert wait_for_watchd() == pid
 

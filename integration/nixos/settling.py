@@ -3,12 +3,13 @@ with subtest("a file that is whole is announced once"):
     wait_until_delivered("whole")
 
 with subtest("a file that grows slowly is announced when it has stopped growing, whole"):
+    # Half a second between the parts is far below the quiet period, five seconds are above it.
     box.succeed(
-        f"for part in 1 2 3 4 5 6; do echo $part >> {INBOX}/slow; sleep 1; done",
+        f"for part in 0 1 2 3 4 5 6 7 8 9; do echo $part >> {INBOX}/slow; sleep 0.5; done",
         timeout=PATIENCE,
     )
     wait_until_delivered("slow")
-    assert [r["event"]["data"]["size"] for r in requests_of("slow")] == [12]
+    assert [r["event"]["data"]["size"] for r in requests_of("slow")] == [20]
 
 with subtest("a writer that stalls for longer than the quiet period is waited for while it has the file open"):
     box.succeed(

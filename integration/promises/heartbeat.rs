@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::harness::{Config, Receiver, Reply, Site, disk};
+use crate::harness::{Config, Receiver, Reply, Site, Watchd, disk};
 
 fn with_heartbeat(site: &Site, crm: &Receiver, pulse: &Receiver) -> Config {
     site.config(&crm.url()).set("heartbeat", "url", pulse.url_of("/ping/T0PSECRET")).set(
@@ -57,6 +57,27 @@ fn a_heartbeat_that_nobody_answers_costs_no_file_and_one_request_at_a_time() {
     pulse.script(|_| Reply::Status(200));
     watchd.wait_for("the heartbeat is taken again");
     watchd.stop();
+}
+
+#[test]
+fn p9_a_stage_that_stands_still_is_told_by_name_and_ends_the_pings() {
+    let (crm, pulse, site) = (Receiver::up(), Receiver::up(), Site::new());
+    let switch = site.path("stall");
+    let mut command = with_heartbeat(&site, &crm, &pulse).run();
+    command.env("WATCHD_STALL", format!("lane:{}", switch.display()));
+    let watchd = Watchd::spawn(command);
+    watchd.wait_ready(1);
+    wait_for_pings(&pulse, "/ping/T0PSECRET", 1);
+    fs::write(&switch, "").unwrap();
+    disk::create(&site.root(), "a.dat");
+    wait_for_pings(&pulse, "/ping/T0PSECRET/fail", 1);
+    let line = "POST /ping/T0PSECRET/fail HTTP/1.1";
+    let said = pulse.read(|r| r.requests.iter().find(|q| q.line == line).unwrap().body.clone());
+    assert_eq!(String::from_utf8(said).unwrap(), "lane crm makes no progress");
+    // The last ping may have been on its way when it was found out.
+    let pings = count(&pulse, "/ping/T0PSECRET");
+    wait_for_pings(&pulse, "/ping/T0PSECRET/fail", 3);
+    assert_eq!(count(&pulse, "/ping/T0PSECRET"), pings, "nobody is told that all is well");
 }
 
 #[test]

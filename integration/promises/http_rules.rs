@@ -141,3 +141,23 @@ fn a_port_that_is_taken_is_said_and_waited_for_and_costs_nothing_else() {
     assert_eq!(Front::of(&watchd).get("/health").status, 200);
     watchd.stop();
 }
+
+#[test]
+fn who_has_asked_when_the_daemon_ends_is_answered() {
+    let (receiver, site) = (Receiver::up(), Site::new());
+    let (watchd, front) = start(&receiver, &site);
+    let asked: Vec<_> = (0..40)
+        .map(|_| {
+            let mut stream = front.connect();
+            stream.write_all(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+            stream
+        })
+        .collect();
+    watchd.signal("TERM");
+    for mut stream in asked {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer:?}");
+    }
+    watchd.stop();
+}

@@ -3,6 +3,7 @@
 mod cloud_events;
 mod demo;
 mod endpoint_keys;
+mod endpoint_test;
 mod heartbeat;
 mod http_rules;
 mod metrics;

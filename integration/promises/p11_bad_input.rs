@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::harness::{
-    PATIENCE, Receiver, Request, Site, Watchd, disk,
+    Front, PATIENCE, Receiver, Request, Site, Watchd, disk,
     helpers::{Steps, have},
     log::said,
     skipped,
@@ -95,6 +95,16 @@ fn a_path_as_long_as_the_kernel_allows_is_delivered() {
 
 #[test]
 fn a_path_longer_than_the_kernel_takes_at_once_costs_no_other_file() {
+    paths_that_are_too_long(false);
+}
+
+#[test]
+fn a_path_that_is_too_long_is_named_although_only_the_kernel_tells_of_it() {
+    paths_that_are_too_long(true);
+}
+
+/// `is_known`: their directory is watched before they come.
+fn paths_that_are_too_long(is_known: bool) {
     // The directory can still be named, and the short file in it; the thousands beside that one cannot.
     const PROGRAM: &str = "
 import os
@@ -105,6 +115,7 @@ def steps(path):
         os.mkdir('d' * 200)
         os.chdir('d' * 200)
         length += 201
+    yield
     for n in range(5000):
         open(f'{n:05}' + 'f' * 250, 'w').close()
     open('short.dat', 'w').close()
@@ -118,8 +129,16 @@ def steps(path):
         return skipped("python3 is not installed");
     }
     let (receiver, site) = (Receiver::up(), Site::new());
-    let mut watchd = site.config(&receiver.url()).ready();
-    Steps::python(PROGRAM, &site.root()).end();
+    let mut watchd = site.config(&receiver.url()).set("http", "listen", "127.0.0.1:0").ready();
+    let mut program = Steps::python(PROGRAM, &site.root());
+    if is_known {
+        Front::of(&watchd).status_when("every directory is watched", |status| {
+            let depth = (3800 - site.root().as_os_str().len()).div_ceil(201);
+            status["watches"][0]["directories"] == depth + 1
+        });
+    }
+    program.next();
+    program.end();
     let paths = disk::create_many(&site.root(), "beside", 20);
     receiver.wait_for_paths(&paths);
     receiver.wait_for_file("short.dat");

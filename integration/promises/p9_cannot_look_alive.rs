@@ -193,7 +193,7 @@ fn ask_once(address: SocketAddr) -> Option<bool> {
 }
 
 #[test]
-fn a_socket_that_is_held_over_a_restart_refuses_nobody() {
+fn a_socket_that_is_held_over_a_restart_refuses_and_cuts_nobody() {
     let (receiver, site) = (Receiver::up(), Site::new());
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
@@ -203,20 +203,19 @@ fn a_socket_that_is_held_over_a_restart_refuses_nobody() {
     let mut watchd = start_activated(&config, &socket, &site, &systemd);
     let line = watchd.wait_for(said::LISTENING);
     assert_eq!(line.field("address").unwrap(), address.to_string());
-    let (over, answered, refused) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicUsize::new(0)),
-        Arc::new(AtomicUsize::new(0)),
-    );
+    let over = Arc::new(AtomicBool::new(false));
+    let [answered, cut, refused] = [(); 3].map(|()| Arc::new(AtomicUsize::new(0)));
     let client = thread::spawn({
-        let (over, answered, refused) = (over.clone(), answered.clone(), refused.clone());
+        let over = over.clone();
+        let [answered, cut, refused] = [&answered, &cut, &refused].map(Arc::clone);
         move || {
             while !over.load(Relaxed) {
-                match ask_once(address) {
-                    Some(true) => answered.fetch_add(1, Relaxed),
-                    Some(false) => 0,
-                    None => refused.fetch_add(1, Relaxed),
+                let count = match ask_once(address) {
+                    Some(true) => &answered,
+                    Some(false) => &cut,
+                    None => &refused,
                 };
+                count.fetch_add(1, Relaxed);
             }
         }
     });
@@ -233,7 +232,8 @@ fn a_socket_that_is_held_over_a_restart_refuses_nobody() {
     answers(20);
     over.store(true, Relaxed);
     client.join().unwrap();
-    assert_eq!(refused.load(Relaxed), 0, "of {} connections", answered.load(Relaxed));
+    let [answered, cut, refused] = [answered, cut, refused].map(|count| count.load(Relaxed));
+    assert_eq!((cut, refused), (0, 0), "of {answered} connections");
     watchd.stop();
 }
 

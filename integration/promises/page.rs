@@ -100,7 +100,7 @@ fn a_browser_shows_what_is_waited_for_and_takes_names_for_text() {
         assert!(dom.contains(text), "{text}: {dom}");
     }
     assert!(!dom.contains("<script"), "{dom}");
-    for (name, size) in [("phone", (390, 844)), ("desk", (1280, 900))] {
+    for (name, size) in [("phone", (390, 844)), ("whole", (390, 1900)), ("desk", (1280, 900))] {
         screenshot(&site, &url, name, size);
     }
     scene.watchd.stop();

@@ -276,3 +276,75 @@ fn parked(config: &Config) -> Vec<Value> {
     assert_eq!(listed.status.code(), Some(0), "{}", listed.stderr);
     listed.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
+
+/// The receiver knows the other secret only.
+fn wants_the_other_secret(request: &crate::harness::http::Request) -> Reply {
+    let sent = request.header("webhook-timestamp").unwrap();
+    let expected = signature::v1(OTHER_SECRET, request.id(), sent, &request.body);
+    Reply::Status(if request.header("webhook-signature") == Some(&expected) { 200 } else { 401 })
+}
+
+/// Ten minutes at least: nobody waits for that here.
+fn one_event_waits(site: &Site, watchd: &Watchd) -> PathBuf {
+    let path = disk::create(&site.root(), "waits.dat");
+    let delay = watchd.wait_for(said::RETRY).field("retry_in_ms").unwrap();
+    assert!(delay.parse::<u64>().unwrap() > 290_000, "{delay} ms");
+    path
+}
+
+#[test]
+fn an_event_that_waits_for_the_right_key_goes_out_at_once_when_the_daemon_is_told() {
+    let (receiver, site) = (Receiver::scripted(wants_the_other_secret), Site::new());
+    let config = site.config(&receiver.url());
+    let watchd = config.ready();
+    let path = one_event_waits(&site, &watchd);
+    fs::write(site.path("secret"), OTHER_SECRET).unwrap();
+    config.reload(&watchd);
+    receiver.wait_for_paths(&[path]);
+    watchd.stop();
+    receiver.assert_no_duplicates();
+}
+
+#[test]
+fn an_event_that_waits_goes_out_at_once_when_its_endpoint_is_changed_or_the_file_is_refused() {
+    let (receiver, site) = (Receiver::scripted(wants_the_other_secret), Site::new());
+    fs::write(site.path("other"), OTHER_SECRET).unwrap();
+    let config = site.config(&receiver.url());
+    let watchd = config.ready();
+    let path = one_event_waits(&site, &watchd);
+    let config = config.endpoint("secret_files", vec![site.path("other").to_str().unwrap()]);
+    config.reload(&watchd);
+    receiver.wait_for_paths(&[path]);
+
+    receiver.script(|_| Reply::Status(403));
+    let second = disk::create(&site.root(), "second.dat");
+    watchd.wait_for_file(said::RETRY, "second.dat", 1);
+    receiver.script(wants_the_other_secret);
+    config.clone().endpoint("tiemout", "1s").write();
+    watchd.signal("HUP");
+    watchd.wait_for(said::REFUSED);
+    receiver.wait_for_paths(&[second]);
+    watchd.stop();
+    receiver.assert_no_duplicates();
+}
+
+#[test]
+fn an_event_that_is_refused_while_the_key_is_changed_does_not_wait() {
+    let (gate, site) = (Gate::default(), Site::new());
+    let held = gate.clone();
+    let mut first = true;
+    let receiver = Receiver::scripted(move |request| {
+        let old = std::mem::take(&mut first);
+        if old { Reply::Held(held.clone(), 401) } else { wants_the_other_secret(request) }
+    });
+    let config = site.config(&receiver.url());
+    let watchd = config.ready();
+    let path = disk::create(&site.root(), "under-way.dat");
+    receiver.wait_for_requests(1);
+    fs::write(site.path("secret"), OTHER_SECRET).unwrap();
+    config.reload(&watchd);
+    gate.open();
+    receiver.wait_for_paths(&[path]);
+    watchd.stop();
+    receiver.assert_no_duplicates();
+}

@@ -222,7 +222,7 @@ impl Daemon {
         // A word for each lane, and a bell: tokio wakes those who wait for one word in an order of its own.
         let (stop, told) = latest::channel(Stop::Run);
         let (reopen, asked) = latest::channel(0);
-        let mut orders = deliver::Orders { stop: told, reopen: asked };
+        let mut orders = deliver::Orders { stop: told, reopen: asked, renewed: false };
         let bell = Rc::new(Notify::new());
         let outbox = LaneOutbox { journal: self.journal.for_lane(), bell: Rc::clone(&bell) };
         self.stops.push(stop);
@@ -232,6 +232,7 @@ impl Daemon {
             form: Form::new(endpoint.name.clone(), endpoint.format, [], Signer::new(&[])),
             redactor: Redactor::default(),
             print: UrlPrint([1; 16]),
+            contents: [1; 32],
         };
         let again = opened.clone();
         self.lanes.push(tokio::task::spawn_local(async move {

@@ -17,7 +17,7 @@ from pathlib import Path
 # Longest wait for the shell of a machine that boots. Under emulation, on a busy machine, a minute is usual.
 BOOT_SECONDS = 600
 # Longest wait for the answer of a command without a time limit of its own.
-ANSWER_SECONDS = 900
+ANSWER_SECONDS = 300
 # Time beyond its own limit that a command may need: `timeout` in the guest ends it first.
 GRACE_SECONDS = 60
 CONSOLE_TAIL_LINES = 40

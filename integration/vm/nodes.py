@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import tarfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +98,28 @@ def receiver_payload(path: Path) -> Path:
     return payload.close()
 
 
+def packaged_payload(path: Path, package: Path) -> Path:
+    """For a machine that has the Debian package, and what its administrator wrote."""
+    payload = Payload(path)
+    payload.program("var/cache/watchd.deb", package)
+    toml = (EXPECTED / "watchd.toml").read_text()
+    payload.text("etc/watchd/watchd.toml", toml.replace('"signing"', '"secret_signing"'))
+    for name in ("etc/watchd/secrets/signing", "etc/watchd-signing"):
+        payload.text(name, (NIXOS / "common" / "signing").read_text())
+    payload.text("etc/tmpfiles.d/inbox.conf", "d /srv/inbox 2770 root watchd-inbox\n")
+    return payload.close()
+
+
+def install_package(box: Machine) -> None:
+    box.succeed(
+        f"{{ {INSTALL}; }} || true",
+        "dpkg -i /var/cache/watchd.deb 2>&1",
+        "systemd-tmpfiles --create /etc/tmpfiles.d/inbox.conf",
+        "systemctl enable --now watchd.socket watchd.service 2>&1",
+        timeout=300,
+    )
+
+
 def install_box(box: Machine) -> None:
     box.succeed(
         INSTALL,
@@ -163,36 +186,75 @@ def machine(name: str, hardware: Hardware, payload: Path, state: Path, out: Path
     return Machine(name, shlex.split(words) + hardware.acceleration, state, out)
 
 
-def machines(binary: Path, image: Image, state: Path, out: Path) -> list[Machine]:
+def demand_programs() -> None:
     for program in ("qemu-system-x86_64", "qemu-img", "setpriv"):
         if shutil.which(program) is None:
-            raise CannotHave(f"{program} is not installed")
+            raise CannotHave(f"{program} is not installed (install-qemu)")
+
+
+@dataclass
+class Proven:
+    """What is put on the box: a program, with what the module generates; or a Debian package."""
+
+    binary: Path | None
+    package: Path | None
+
+    def payload(self, path: Path) -> Path:
+        if self.package is not None:
+            return packaged_payload(path, self.package)
+        assert self.binary is not None, "--binary or --deb"
+        return box_payload(path, self.binary)
+
+    def install(self, box: Machine) -> None:
+        install_package(box) if self.package is not None else install_box(box)
+
+
+def machines(proven: Proven, image: Image, state: Path, out: Path) -> list[Machine]:
     hardware = Hardware(image, accelerated(image, out))
-    box = machine("box", hardware, box_payload(state / "box.tar", binary), state, out)
+    box = machine("box", hardware, proven.payload(state / "box.tar"), state, out)
     receiver = machine("receiver", hardware, receiver_payload(state / "receiver.tar"), state, out)
-    box.prepare, receiver.prepare = install_box, install_receiver
+    box.prepare, receiver.prepare = proven.install, install_receiver
     return [box, receiver]
 
 
 # What a script may have left behind; the next one finds the machine as the first one did.
-RESTORE = f"""
+RESTORE = """
     systemctl stop watchd.service watchd.socket 2>/dev/null || true
     ip link set lo up
+    awk '$2 ~ "^/(srv/inbox|var/lib/private)/" { print $2 }' /proc/mounts | tac | xargs --no-run-if-empty umount
+    if dmsetup info disk >/dev/null 2>&1; then dmsetup remove disk; fi
+    losetup --detach-all
     rm -rf /run/systemd/system/watchd.service.d /run/systemd/system/told.service /run/told
     rm -rf /srv/inbox /var/lib/private/watchd
-    {INSTALL}
+    tar -xf /dev/vda -C / etc
+    systemd-tmpfiles --create watchd.conf && sync
     systemctl daemon-reload
     systemctl reset-failed
     systemctl start watchd.socket watchd.service
 """
+RESTORE_SECONDS = 180
 
 
-def restore_box(box: Machine) -> None:
+class Unusable(Exception):
+    """A machine that cannot be put back to where it began."""
+
+
+def put_back(box: Machine, receiver: Machine) -> None:
     """Starts anew what cannot be restored."""
     try:
-        box.succeed(RESTORE, timeout=180)
+        restored(receiver, "systemctl start receiver.service")
+        # A script may have set the clock.
+        restored(box, f"date --set @{time.time():.0f} >/dev/null; {RESTORE}")
     except Exception as error:
-        box.log(f"is started anew: {error}")
-        box.kill()
-        box.connect()
-        box.succeed(RESTORE, timeout=180)
+        raise Unusable(f"a machine cannot be put back: {error}") from None
+
+
+def restored(machine: Machine, commands: str) -> None:
+    try:
+        if machine.booted:
+            machine.unblock()
+        machine.succeed(commands, timeout=RESTORE_SECONDS)
+    except Exception as error:
+        machine.log(f"is started anew: {error}")
+        machine.kill()
+        machine.succeed(commands, timeout=RESTORE_SECONDS)

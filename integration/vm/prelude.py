@@ -8,3 +8,10 @@ box: Machine
 receiver: Machine
 start_all: Callable[[], None]
 subtest: Callable[[str], AbstractContextManager[None]]
+
+
+class Log:
+    def info(self, text: str) -> None: ...
+
+
+log: Log

@@ -49,6 +49,15 @@ pub enum Command {
         /// Which endpoint.
         name: Name,
     },
+    /// Send one event about nothing to an endpoint, and say how each step went.
+    Test {
+        /// By which configuration.
+        sources: Sources,
+        /// For programs.
+        json: bool,
+        /// Which endpoint.
+        name: Name,
+    },
     /// How a shell completes this command line.
     Completions(Shell),
     /// The manual, into this directory or to standard output.
@@ -120,6 +129,11 @@ enum Verb {
 
 #[derive(Subcommand)]
 enum EndpointVerb {
+    /// Send it one signed event of the type watchd.ping and time each step; exit code 1 when it is not accepted
+    ///
+    /// Uses the configuration, secrets, certificates, proxy and address rules of a delivery as they are in the
+    /// files now, whether the daemon runs or not. No event and no state of the endpoint is touched.
+    Test(Box<TestArgs>),
     /// Deliver again to an endpoint that answered 410 Gone; exit code 1 when it is not parked
     Resume {
         /// Its name
@@ -128,6 +142,18 @@ enum EndpointVerb {
         #[command(flatten)]
         place: PlaceArgs,
     },
+}
+
+#[derive(Args)]
+struct TestArgs {
+    /// Its name
+    #[arg(value_parser = name)]
+    name: Name,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 fn name(text: &str) -> Result<Name, &'static str> {
@@ -166,6 +192,10 @@ impl Cli {
             Some(Verb::Endpoint(EndpointVerb::Resume { name, place })) => {
                 let (which, json) = place.found();
                 Ok(Command::Resume { which, json, name })
+            }
+            Some(Verb::Endpoint(EndpointVerb::Test(args))) => {
+                let TestArgs { name, json, config } = *args;
+                Ok(Command::Test { sources: config.sources()?, json, name })
             }
             Some(Verb::Completions { shell }) => Ok(Command::Completions(shell)),
             Some(Verb::Man { out }) => Ok(Command::Manual(out)),

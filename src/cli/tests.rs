@@ -31,6 +31,16 @@ fn run_is_what_happens_without_a_command() {
 fn other_commands() {
     assert!(matches!(parse("check --config f"), Ok(Command::Check(_))));
     assert!(matches!(parse("check --dir a --url u"), Ok(Command::Check(_))));
+    let Ok(Command::Test { sources, json: true, name }) =
+        parse("endpoint test crm --config f --json")
+    else {
+        panic!()
+    };
+    assert_eq!((sources.config, name.as_str()), (Some("f".into()), "crm"));
+    assert!(matches!(
+        parse("endpoint test default --dir a --url u"),
+        Ok(Command::Test { json: false, .. })
+    ));
     assert!(matches!(parse("demo"), Ok(Command::Demo { keep: false })));
     assert!(matches!(parse("demo --keep"), Ok(Command::Demo { keep: true })));
 }
@@ -97,6 +107,9 @@ fn usage_errors() {
         "events show",
         "events show evt_1",
         "events retry",
+        "endpoint test",
+        "endpoint test crm",
+        "endpoint test CRM --config f",
         "events retry --all",
         "events discard --all --state all",
         "events discard --endpoint e",

@@ -9,6 +9,7 @@ use super::lanes::{CUT_LIMIT, Lanes};
 use crate::{
     clock, control,
     ending::Ending,
+    front,
     journal::{Closing, Journal},
     systemd::Notifier,
     vitals::Board,
@@ -37,7 +38,7 @@ pub(super) fn patience(ending: Ending, drain: Duration) -> Duration {
 
 /// How long a shutdown takes at most; whoever ends the daemon from outside waits for longer.
 pub(super) fn limit(ending: Ending, drain: Duration) -> Duration {
-    TELL_LIMIT + patience(ending, drain) + 2 * CUT_LIMIT + CLOSE_LIMIT
+    TELL_LIMIT + patience(ending, drain) + 2 * CUT_LIMIT + CLOSE_LIMIT + front::CLOSE_LIMIT
 }
 
 /// Takes nothing new, lets requests in flight finish for up to `drain`, and closes the journal. No step
@@ -76,7 +77,7 @@ pub(super) async fn tell_progress(notifier: &Notifier, board: &Board, patience: 
         let now = in_flight(board);
         if now < left {
             let rest = patience.saturating_sub(clock::mono().saturating_duration_since(since));
-            notifier.extend(rest.min(EXTEND_BY) + 2 * CUT_LIMIT + CLOSE_LIMIT);
+            notifier.extend(rest.min(EXTEND_BY) + 2 * CUT_LIMIT + CLOSE_LIMIT + front::CLOSE_LIMIT);
         }
         left = left.min(now);
         sleep(PROGRESS_LOOK).await;

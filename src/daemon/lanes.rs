@@ -47,13 +47,13 @@ impl Lanes {
         Self { board, tasks, running, leaving: Vec::new() }
     }
 
-    /// Starts delivering to `endpoint`.
-    pub(super) fn start(&mut self, endpoint: checked::Endpoint, links: &Links) {
+    /// Starts delivering to `endpoint`. `renewed`: by a new configuration, while the daemon runs.
+    pub(super) fn start(&mut self, endpoint: checked::Endpoint, links: &Links, renewed: bool) {
         let (name, outbox) = (endpoint.name.clone(), links.journal.for_lane());
         let notices = links.notices.clone();
         let (stop, stopping) = latest::channel(Stop::Run);
         let (reopen, reopening) = latest::channel(0);
-        let orders = Orders { stop: stopping, reopen: reopening };
+        let orders = Orders { stop: stopping, reopen: reopening, renewed };
         let (alive, life) = Life::begin();
         let vitals = self.board.add_lane(&name);
         let (own, told) = (name.clone(), Arc::clone(&vitals));
@@ -65,7 +65,7 @@ impl Lanes {
         self.running.insert(name, lane);
     }
 
-    /// Has every lane read its secret, URL and CA files again.
+    /// Has every lane read its secret, URL and CA files again, and try everything that waits.
     pub(super) fn reopen(&self) {
         for lane in self.running.values() {
             lane.reopen.send_modify(|turns| *turns += 1);

@@ -12,9 +12,9 @@ mod reload;
 mod root;
 mod signals;
 
-use std::{io, process::ExitCode, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{io, process::ExitCode, sync::Arc, thread::JoinHandle};
 
-use tokio::time::interval;
+use tokio::time::sleep_until;
 use tracing::{error, info, warn};
 
 use self::{
@@ -39,9 +39,6 @@ use crate::{
     systemd::{self, NotInherited, Notifier},
     vitals::{Board, Phase},
 };
-
-/// How often the threads of the watches are asked whether they are stuck.
-const BEAT_CHECK: Duration = Duration::from_secs(15);
 
 /// The service that everybody may ask, and that we ask ourselves.
 const PUBLIC: &str = "http";
@@ -119,6 +116,7 @@ struct Started {
     notifier: Notifier,
     caretaker: Caretaker,
     control: control::Socket,
+    front: front::Handle,
     thread: JoinHandle<Closing>,
     parts: Parts,
 }
@@ -143,8 +141,12 @@ impl Started {
         let front = front::start(services, board).map_err(starting("the front"))?;
         let listener = public.and_then(|at| front.address(at));
         let (watchdog, board) = (systemd::watchdog(), Arc::clone(board));
-        let pulse =
-            Pulse { notifier: notifier.clone(), watchdog, board: Arc::clone(&board), front };
+        let pulse = Pulse {
+            notifier: notifier.clone(),
+            watchdog,
+            board: Arc::clone(&board),
+            front: front.clone(),
+        };
         let duties = Duties { origin, pulse, listener };
         let caretaker = Caretaker::start(duties, &config).map_err(starting("the caretaker"))?;
         let links = Links { journal, notices: Notices::default(), board: Arc::clone(&board) };
@@ -153,7 +155,7 @@ impl Started {
         let parts =
             Parts::start(config, links).map_err(starting("what the configuration names"))?;
         board.set_phase(Phase::Running);
-        Ok(Self { signals, notifier, caretaker, control, thread, parts })
+        Ok(Self { signals, notifier, caretaker, control, front, thread, parts })
     }
 }
 
@@ -163,7 +165,7 @@ async fn serve(
     board: &Arc<Board>,
 ) -> Result<Ending, Fatal> {
     let ending = follow(&mut started, reloader, board).await?;
-    let Started { mut signals, notifier, caretaker, control, thread, parts } = started;
+    let Started { mut signals, notifier, caretaker, control, front, thread, parts } = started;
     notifier.stopping(ending.reason());
     drop(caretaker);
     let patience = drain::patience(ending, parts.config.drain);
@@ -179,6 +181,8 @@ async fn serve(
             std::process::exit(ending.exit_code().into());
         }
     }
+    // Last: until here the pages say how the end goes.
+    front.close().await;
     notifier.flush(FLUSH_LIMIT);
     Ok(ending)
 }
@@ -206,15 +210,15 @@ async fn follow(
     board: &Board,
 ) -> Result<Ending, Fatal> {
     let Started { signals, notifier, caretaker, parts, .. } = started;
-    let mut look = interval(BEAT_CHECK);
+    let mut look_at = parts.roots.tell_which_hang(clock::mono());
     let mut journal = parts.links.journal.clone();
     let mut mounts = Mounts::follow();
     loop {
-        board.daemon.wait_until(clock::mono() + BEAT_CHECK);
+        board.daemon.wait_until(look_at);
         let asked = tokio::select! {
             asked = signals.next() => asked,
-            _ = look.tick() => {
-                parts.roots.tell_which_hang(clock::mono());
+            () = sleep_until(look_at.into()) => {
+                look_at = parts.roots.tell_which_hang(clock::mono());
                 continue;
             }
             () = journal.lost() => {
@@ -231,6 +235,7 @@ async fn follow(
                 return Ok(ending);
             }
         };
+        board.daemon.begin(clock::mono());
         stall::here("daemon");
         // A stop does not wait for a reload that drains.
         let stopped_by = match asked {

@@ -65,7 +65,7 @@ impl Parts {
         let mut pulse = Pulse::new(board);
         pulse.set(config.heartbeat.clone())?;
         for endpoint in config.endpoints.clone() {
-            lanes.start(endpoint, &links);
+            lanes.start(endpoint, &links, false);
         }
         for watch in config.watches.clone() {
             roots.start(watch, &links)?;
@@ -118,7 +118,7 @@ impl Parts {
         self.lanes.reopen();
         self.roots.rescan();
         for endpoint in endpoints {
-            self.lanes.start(endpoint, &self.links);
+            self.lanes.start(endpoint, &self.links, true);
         }
         for watch in watches {
             self.roots.start(watch, &self.links)?;

@@ -32,6 +32,10 @@ const STOP_LIMIT: Duration = Duration::from_secs(2);
 /// Watches whose threads may be left behind at once. Each costs two stacks and an inotify instance.
 const LEFT_BEHIND_MAX: usize = 16;
 
+/// How often the threads are looked at when none of them is away; and when one hangs, to see it come back.
+const HANG_CHECK: Duration = Duration::from_secs(30);
+const HUNG_CHECK: Duration = Duration::from_secs(5);
+
 /// Every watched root.
 pub(super) struct Roots {
     board: Arc<Board>,
@@ -104,11 +108,10 @@ impl Roots {
         self.left_behind.len() >= LEFT_BEHIND_MAX
     }
 
-    /// Says which have not come back from their work for too long, and which have.
-    pub(super) fn tell_which_hang(&mut self, now: Instant) {
-        for root in self.running.values_mut() {
-            root.tell_whether_it_hangs(now);
-        }
+    /// Says which have not come back from their work for too long, and which have; and when to look again.
+    pub(super) fn tell_which_hang(&mut self, now: Instant) -> Instant {
+        let looks = self.running.values_mut().map(|root| root.tell_whether_it_hangs(now));
+        looks.fold(now + HANG_CHECK, Instant::min)
     }
 }
 
@@ -142,9 +145,11 @@ impl Root {
         Ok(Self { name, watch, view, life, vitals, hangs: false })
     }
 
-    /// Says when a thread has not come back from its work for too long, and when it has.
-    fn tell_whether_it_hangs(&mut self, now: Instant) {
+    /// Says when a thread has not come back from its work for too long, and when it has. Gives when the next
+    /// of them will have been away for too long.
+    fn tell_whether_it_hangs(&mut self, now: Instant) -> Instant {
         let beats = [&self.vitals.looks, &self.vitals.settles];
+        let late_from = beats.into_iter().filter_map(|beat| beat.late_from()).min();
         let since = beats.into_iter().filter_map(|beat| beat.lateness(now)).map(Lateness::since);
         let since = since.min();
         if let Some(since) = since.filter(|_| !self.hangs) {
@@ -154,5 +159,7 @@ impl Root {
             info!(watch = %self.name, "this watch makes progress again");
         }
         self.hangs = since.is_some();
+        let next = late_from.unwrap_or(now + HANG_CHECK);
+        if self.hangs { now + HUNG_CHECK } else { next }
     }
 }

@@ -87,6 +87,13 @@ impl Breaker {
         true
     }
 
+    /// There is reason to think that the endpoint is back: the next probe may start at once.
+    pub fn hurry(&mut self, now: Instant) {
+        if let Some(open) = &mut self.open {
+            (open.wait, open.next_probe) = (PROBE_FIRST, now);
+        }
+    }
+
     /// The probe ended without telling anything about the endpoint: another one may start.
     pub fn probe_void(&mut self) {
         if let Some(open) = &mut self.open {
@@ -186,6 +193,19 @@ mod tests {
         let mut breaker = opened(t);
         assert_eq!(breaker.alive(t + secs(90)), Some(secs(90)));
         assert!(!breaker.is_open() && breaker.admits(t));
+    }
+
+    #[test]
+    fn an_endpoint_that_may_be_back_is_asked_at_once_and_once() {
+        let t = start();
+        let mut breaker = opened(t);
+        assert!(!breaker.admits(t));
+        breaker.hurry(t);
+        assert!(breaker.admits(t) && breaker.started());
+        breaker.hurry(t);
+        assert!(!breaker.admits(t + secs(9999)), "one probe at a time");
+        assert!(!breaker.failed(t, true, true));
+        assert_eq!(breaker.next_probe(), Some(t + 2 * PROBE_FIRST));
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod pace;
 mod parking;
 pub mod ramp;
 mod reading;
+mod renewal;
 pub(crate) mod reopen;
 mod report;
 pub mod request;
@@ -25,6 +26,7 @@ pub mod schedule;
 pub mod signature;
 mod story;
 pub mod trace;
+mod trial;
 pub mod verdict;
 mod worker;
 
@@ -33,13 +35,16 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinError, time::sleep_until};
 use tracing::{info, warn};
 
-pub use self::open::{OpenError, print_of};
 use self::{
     attempt::{Courier, Task},
     clerk::{Answer, Crowd, ask},
     open::{Opened, open},
     reopen::Reopening,
     worker::Worker,
+};
+pub use self::{
+    open::{OpenError, print_of},
+    trial::{Trial, trial},
 };
 use crate::{
     arrival::{Outbox, Wake},
@@ -68,8 +73,10 @@ const OPEN_AGAIN: Duration = Duration::from_secs(10);
 pub struct Orders {
     /// When to end.
     pub stop: watch::Receiver<Stop>,
-    /// Each change of it means: read the URL, secret and CA files again.
+    /// Each change of it means: read the URL, secret and CA files again, and try everything that waits.
     pub reopen: watch::Receiver<u64>,
+    /// By a new configuration: what waits by the old one is tried at once.
+    pub renewed: bool,
 }
 
 /// Delivers `endpoint`'s events until told to stop. Never fails: what is missing is waited for.
@@ -174,6 +181,9 @@ pub(crate) async fn deliver<C: Courier, O: Outbox>(
 ) -> LaneSummary {
     let name = &endpoint.name;
     let mut worker = Worker::new(endpoint, opened, Arc::clone(vitals), notices);
+    if orders.renewed {
+        worker.renew(clock::mono());
+    }
     let mut calls = Crowd::new();
     calls.push(ask(outbox, name, worker.first_call()));
     worker.stop(*orders.stop.borrow_and_update());
@@ -216,7 +226,10 @@ pub(crate) async fn deliver<C: Courier, O: Outbox>(
                 }
             }
             Happened::Told(told) => worker.stop(told),
-            Happened::Reopen => reopening.ask(),
+            Happened::Reopen => {
+                worker.asked_to_read();
+                reopening.ask();
+            }
             Happened::Reopened(read) => worker.reopened(read, now),
             Happened::Time => {}
         }

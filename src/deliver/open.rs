@@ -25,6 +25,8 @@ pub(crate) struct Opened<C> {
     pub(crate) redactor: Redactor,
     /// Which URL this is, without saying it.
     pub(crate) print: UrlPrint,
+    /// Changes with what is in the files, and says nothing of it.
+    pub(crate) contents: [u8; 32],
 }
 
 /// Why a lane cannot send. Worth another try: credentials and mounts may come later.
@@ -68,9 +70,13 @@ pub enum OpenError {
 }
 
 const FILE_LEN_MAX: u64 = 16 * 1024;
+/// Of each file that is looked at for a change; no list of certificates is longer.
+const PRINTED_LEN_MAX: u64 = 1024 * 1024;
 
 /// Reads everything and makes the client.
 pub(super) fn open(endpoint: &Endpoint) -> Result<Opened<http::Client>, OpenError> {
+    // Before anything is used: what changes in between is found changed the next time.
+    let contents = contents(endpoint);
     let url = match &endpoint.url {
         UrlSource::Given(url) => url.clone(),
         UrlSource::File(path) => SecretUrl::parse(&read(path)?)
@@ -96,7 +102,7 @@ pub(super) fn open(endpoint: &Endpoint) -> Result<Opened<http::Client>, OpenErro
     let redactor = Redactor::of(&url, headers.iter().map(|(_, value)| value.as_bytes()));
     let signer = Signer::new(&secrets);
     let form = Form::new(endpoint.name.clone(), endpoint.format, headers, signer);
-    Ok(Opened { courier, form, redactor, print: print_of(&url) })
+    Ok(Opened { courier, form, redactor, print: print_of(&url), contents })
 }
 
 /// A fingerprint that changes with the URL and cannot be turned back into it.
@@ -106,6 +112,26 @@ pub fn print_of(url: &SecretUrl) -> UrlPrint {
     let mut print = [0; 16];
     hash.finalize_xof().fill(&mut print);
     UrlPrint(print)
+}
+
+/// A fingerprint of all files together. One that cannot be read is as good as none.
+fn contents(endpoint: &Endpoint) -> [u8; 32] {
+    let url = match &endpoint.url {
+        UrlSource::Given(_) => None,
+        UrlSource::File(path) => Some(path),
+    };
+    let identity = endpoint.identity.iter().flat_map(|files| [&files.cert, &files.key]);
+    let headers = endpoint.header_files.iter().map(|(_, path)| path);
+    let files = url.into_iter().chain(&endpoint.secret_files).chain(&endpoint.ca_file);
+    let mut hash = blake3::Hasher::new_derive_key("watchd 2026 contents of an endpoint's files");
+    for path in files.chain(identity).chain(headers) {
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|f| f.take(PRINTED_LEN_MAX).read_to_end(&mut bytes));
+        hash.update(&[u8::from(read.is_ok())]);
+        hash.update(&(bytes.len() as u64).to_be_bytes());
+        hash.update(&bytes);
+    }
+    hash.finalize().into()
 }
 
 /// The operator's own, those in files included.

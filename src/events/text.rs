@@ -3,15 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
-    time::Duration,
 };
-
-use jiff::Timestamp;
 
 use crate::{
     arrival::EventId,
     clock::WallMs,
     journal::look::{Attempt, Delivery, Detail, Row, State},
+    status::words::{span, time},
 };
 
 /// One line of the list.
@@ -57,7 +55,7 @@ pub(super) fn detail(detail: &Detail, now: WallMs) -> String {
     let mut text = format!(
         "{event}\n  file       {watch}/{path}\n  committed  {}, {} ago\n  body       {body}\n",
         time(committed),
-        period(now.until(committed)),
+        span(now.until(committed).as_secs()),
     );
     for delivery in deliveries {
         at_endpoint(&mut text, delivery, now);
@@ -89,7 +87,7 @@ fn standing(row: &Row, now: WallMs) -> String {
         (State::Parked, ..) => "its endpoint is not configured, or answered 410 Gone".to_owned(),
         (State::Waiting, Some(first), _) => format!("goes after {first}"),
         (State::Waiting, None, Some(due)) if WallMs(due) > now => {
-            format!("due in {}", period(WallMs(due).until(now)))
+            format!("due in {}", span(WallMs(due).until(now).as_secs()))
         }
         (State::Waiting, None, _) => "due".to_owned(),
     };
@@ -100,22 +98,6 @@ fn tried(attempt: &Attempt) -> String {
     let Attempt { at_ms, took_ms, class, status, reason, .. } = attempt;
     let status = status.map_or_else(|| "no answer".to_owned(), |status| format!("HTTP {status}"));
     format!("{}  {took_ms:>6} ms  {status:9}  {class:6}  {reason}", time(WallMs(*at_ms)))
-}
-
-/// In UTC, to the second.
-pub(super) fn time(at: WallMs) -> String {
-    let time = Timestamp::from_millisecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH);
-    format!("{time:.0}")
-}
-
-/// In the largest unit that says something: `14 s`, `3 h`, `2 d`.
-pub(super) fn period(period: Duration) -> String {
-    match period.as_secs() {
-        s @ 0..120 => format!("{s} s"),
-        s @ 120..7200 => format!("{} min", s / 60),
-        s @ 7200..172_800 => format!("{} h", s / 3600),
-        s => format!("{} d", s / 86_400),
-    }
 }
 
 #[cfg(test)]
@@ -166,7 +148,7 @@ mod tests {
         insta::assert_snapshot!(shown, @r#"
         evt_1
           file       inbox/a.pdf
-          committed  2026-03-01T12:00:00Z, 60 s ago
+          committed  2026-03-01T12:00:00Z, 1 min ago
           body       {"a":1}
           endpoint   crm: waiting, 2 attempts, due in 4 min
             2026-03-01T12:00:01Z      12 ms  HTTP 422   reject  no such
@@ -180,12 +162,5 @@ mod tests {
             line(&row(State::Dead)),
             "evt_1  dead     crm  inbox/a.pdf  attempts 2  no answer in time"
         );
-    }
-
-    #[test]
-    fn periods_are_short() {
-        let shown =
-            [0, 119, 120, 7199, 7200, 172_799, 172_800].map(|s| period(Duration::from_secs(s)));
-        assert_eq!(shown, ["0 s", "119 s", "2 min", "119 min", "2 h", "47 h", "2 d"]);
     }
 }

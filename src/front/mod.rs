@@ -39,6 +39,12 @@ const BIND_AGAIN: Duration = Duration::from_secs(5);
 /// How long nobody is let in after the system refused a connection: it lacks descriptors, or memory.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
+/// How long those who have asked may wait for their answer when the daemon ends.
+pub const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long a connection that the kernel has made may take to get to us then.
+const LAST_ACCEPT: Duration = Duration::from_millis(10);
+
 /// One listener and what it answers.
 pub struct Service {
     /// What it is called in the log and in `/ready`.
@@ -78,10 +84,12 @@ pub enum Place {
 pub type Listening = watch::Receiver<Option<Address>>;
 
 /// The thread, from outside.
+#[derive(Clone)]
 pub struct Handle {
     /// In the order in which the services were given.
     listening: Vec<Listening>,
     runtime: Option<runtime::Handle>,
+    closing: watch::Sender<bool>,
 }
 
 impl Handle {
@@ -100,24 +108,35 @@ impl Handle {
             None => Some(judge.await),
         }
     }
+
+    /// Lets nobody in any more, and answers those who are, for [`CLOSE_LIMIT`] at most. A socket that somebody
+    /// else holds stays open: who comes now is answered by the next daemon.
+    pub async fn close(&self) {
+        self.closing.send_replace(true);
+        // The thread keeps to it by itself, unless it is what hangs.
+        timeout(CLOSE_LIMIT + 10 * LAST_ACCEPT, self.closing.closed()).await.unwrap_or(());
+    }
 }
 
 /// Starts the thread, if there is anything to serve. It ends with the process.
 pub fn start(services: Vec<Service>, board: &Arc<Board>) -> io::Result<Handle> {
     if services.is_empty() {
-        return Ok(Handle { listening: Vec::new(), runtime: None });
+        let (closing, _) = watch::channel(false);
+        return Ok(Handle { listening: Vec::new(), runtime: None, closing });
     }
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let (said, heard): (Vec<_>, Vec<_>) = services.iter().map(|_| watch::channel(None)).unzip();
     let services: Vec<_> = services.into_iter().zip(said).collect();
     let board = Arc::clone(board);
     let outside = runtime.handle().clone();
+    let (closing, close) = watch::channel(false);
     thread::Builder::new().name("front".into()).spawn(move || {
         runtime.block_on(async move {
             let mut tasks = tokio::task::JoinSet::new();
             for (service, said) in services {
-                tasks.spawn(run(service, said, Arc::clone(&board)));
+                tasks.spawn(run(service, said, Arc::clone(&board), close.clone()));
             }
+            drop(close);
             while let Some(ended) = tasks.join_next().await {
                 if let Err(panicked) = ended {
                     std::panic::resume_unwind(panicked.into_panic());
@@ -125,15 +144,23 @@ pub fn start(services: Vec<Service>, board: &Arc<Board>) -> io::Result<Handle> {
             }
         });
     })?;
-    Ok(Handle { listening: heard, runtime: Some(outside) })
+    Ok(Handle { listening: heard, runtime: Some(outside), closing })
 }
 
-async fn run(service: Service, said: watch::Sender<Option<Address>>, board: Arc<Board>) {
+async fn run(
+    service: Service,
+    said: watch::Sender<Option<Address>>,
+    board: Arc<Board>,
+    mut close: watch::Receiver<bool>,
+) {
     let Service { part, place, router, answer_within, admits } = service;
-    let (door, address) = open(part, place, &board).await;
+    let (door, address) = tokio::select! {
+        open = open(part, &place, &board) => open,
+        () = told(&mut close) => return,
+    };
     info!(part, %address, "listening");
     said.send_replace(Some(address));
-    let mut connections = Connections::new(router, answer_within);
+    let mut connections = Connections::new(router, answer_within, close.clone());
     loop {
         tokio::select! {
             accepted = door.accept() => match accepted {
@@ -146,15 +173,37 @@ async fn run(service: Service, said: watch::Sender<Option<Address>>, board: Arc<
                 }
             },
             () = connections.ended() => {}
+            () = told(&mut close) => break,
         }
+    }
+    if matches!(place, Place::Own { .. }) {
+        // Closing it resets the connections that nobody has taken yet.
+        while let Ok(Ok((stream, peer))) = timeout(LAST_ACCEPT, door.accept()).await
+            && connections.have_room()
+        {
+            if admits(peer) {
+                connections.add(stream);
+            }
+        }
+    }
+    drop(door);
+    if timeout(CLOSE_LIMIT, connections.all_ended()).await.is_err() {
+        info!(part, "some who were connected have not asked, or have no answer yet: ending");
+    }
+}
+
+/// Waits until the daemon ends; for ever when nobody can say so any more.
+async fn told(close: &mut watch::Receiver<bool>) {
+    if close.wait_for(|closing| *closing).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
 /// A place that cannot be had now may be later: nothing else waits for it.
-async fn open(part: &'static str, place: Place, board: &Board) -> (Door, Address) {
+async fn open(part: &'static str, place: &Place, board: &Board) -> (Door, Address) {
     let mut told = None;
     loop {
-        let why = match listening(&place) {
+        let why = match listening(place) {
             Ok(open) => {
                 board.set_trouble(part, None);
                 return open;
@@ -169,3 +218,6 @@ async fn open(part: &'static str, place: Place, board: &Board) -> (Door, Address
         sleep(BIND_AGAIN).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

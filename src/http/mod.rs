@@ -5,6 +5,7 @@
 //! read, and after the headers at most [`BODY_LEN_MAX`] bytes are read for at most [`BODY_TIME_MAX`].
 
 mod answer;
+mod certificate;
 mod dial;
 mod fault;
 mod guard;
@@ -24,7 +25,7 @@ pub use self::{
     fault::{Fault, ProxyFault, TlsFault},
     guard::Barred,
     tls::{BadFile, OpenError, check_identity, check_roots, install_provider},
-    walk::{Step, Walk},
+    walk::{Leg, Step, Walk},
 };
 use self::{
     dial::{Dialer, Gate, LookUp, System},
@@ -96,6 +97,8 @@ struct Way {
     identity: Arc<Identity>,
     connect_timeout: Duration,
     timeout: Duration,
+    /// For people: scheme and host.
+    shown: String,
     /// The first hop is written as an address that is not to be asked.
     barred: Option<Barred>,
 }
@@ -113,6 +116,7 @@ impl Client {
         let way = Way {
             url: settings.url.expose().clone(),
             proxy: settings.proxy.cloned(),
+            shown: settings.url.to_string(),
             barred: dial::literal(first).and_then(|address| guard.judge(address).err()),
             dialer: Dialer { guard: Arc::new(guard), names },
             tls: Arc::new(tls),
@@ -124,6 +128,11 @@ impl Client {
         Ok(Self { kept, fresh, way: Arc::new(way) })
     }
 
+    /// Whom it posts to, as scheme and host: the rest may be secret.
+    pub fn receiver(&self) -> &str {
+        &self.way.shown
+    }
+
     /// Posts `body` once, on a connection that may have been used before.
     pub async fn post(&self, headers: HeaderMap, body: Bytes) -> Result<Reply, Fault> {
         self.way.post(&self.kept, headers, body).await
@@ -133,7 +142,7 @@ impl Client {
     /// When that is lost, too, it is found out why, if that is possible.
     pub async fn post_afresh(&self, headers: HeaderMap, body: Bytes) -> Result<Reply, Fault> {
         match self.way.post(&self.fresh, headers, body).await {
-            Err(fault) if fault.is_lost() => Err(self.way.blame(fault).await),
+            Err(fault) if fault.is_lost() => Err(Box::pin(self.way.blame(fault)).await),
             answer => answer,
         }
     }
@@ -189,7 +198,8 @@ impl Way {
             Ok(Err(error)) => match self.told_apart(self.fault_of(&error)) {
                 // May be an idle connection's end: there is another try, which comes at once or not at all.
                 lost if lost.is_lost() => Err(lost),
-                fault => Err(self.blame(fault).await),
+                // Rare and large: not part of what each attempt reserves.
+                fault => Err(Box::pin(self.blame(fault)).await),
             },
             Err(_elapsed) => Err(Fault::Timeout),
         }

@@ -16,12 +16,13 @@ use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 
 use super::{
+    certificate,
     dial::{BarredAddress, Dialer, literal},
     fault::{Fault, Phase, ProxyFault, Step as At},
     proxy,
     tls::Identity,
 };
-use crate::clock;
+use crate::clock::{self, WallMs};
 
 /// How long a receiver may take to refuse a client certificate.
 const REFUSAL_WAIT: Duration = Duration::from_secs(1);
@@ -42,7 +43,23 @@ pub enum Step {
         version: String,
         /// As in `TLS13_AES_128_GCM_SHA256`.
         suite: String,
+        /// The end of the certificate's validity.
+        good_until: Option<WallMs>,
     },
+}
+
+/// A part of the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Leg {
+    /// From a name to addresses.
+    #[default]
+    Name,
+    /// From an address to a connection.
+    Connection,
+    /// Through the proxy.
+    Tunnel,
+    /// The handshake.
+    Tls,
 }
 
 /// How far it went.
@@ -52,6 +69,8 @@ pub struct Walk {
     pub steps: Vec<(Step, Duration)>,
     /// What the next step failed with.
     pub fault: Option<Fault>,
+    /// The last leg that was begun: where it failed, if it did.
+    pub leg: Leg,
 }
 
 /// What is needed to walk.
@@ -70,6 +89,14 @@ struct Log {
 }
 
 impl Log {
+    fn new() -> Self {
+        Self { walk: Walk::default(), since: clock::mono() }
+    }
+
+    fn begin(&mut self, leg: Leg) {
+        self.walk.leg = leg;
+    }
+
     fn step(&mut self, step: Step) {
         let now = clock::mono();
         self.walk.steps.push((step, now.saturating_duration_since(self.since)));
@@ -80,7 +107,7 @@ impl Log {
 impl Walker<'_> {
     /// Goes as far as it can within `limit`.
     pub(super) async fn walk(&self, limit: Duration) -> Walk {
-        let mut log = Log { walk: Walk::default(), since: clock::mono() };
+        let mut log = Log::new();
         let ended = timeout(limit, self.go(&mut log)).await;
         log.walk.fault = ended.unwrap_or(Err(Fault::ConnectTimeout)).err();
         log.walk
@@ -93,6 +120,7 @@ impl Walker<'_> {
         }
         let stream = match self.proxy {
             Some(_) => {
+                log.begin(Leg::Tunnel);
                 let tunnel = proxy::tunnel(stream, self.url).await.map_err(Fault::Proxy)?;
                 log.step(Step::Tunnelled);
                 tunnel
@@ -107,6 +135,7 @@ impl Walker<'_> {
         let first = self.proxy.unwrap_or(self.url);
         let port = first.port_or_known_default().unwrap_or_default();
         let addresses = if let Some(address) = literal(first) {
+            log.begin(Leg::Connection);
             let judged = self.dialer.guard.judge(address);
             judged.map_err(|why| self.fault(&BarredAddress(why), Phase::Connecting))?;
             vec![address]
@@ -116,6 +145,7 @@ impl Walker<'_> {
             log.step(Step::Resolved(found.clone()));
             found
         };
+        log.begin(Leg::Connection);
         let sockets: Vec<_> = addresses.iter().map(|at| SocketAddr::new(*at, port)).collect();
         // One after the other; the limit on connecting is for all of them.
         let stream = TcpStream::connect(sockets.as_slice()).await;
@@ -127,6 +157,7 @@ impl Walker<'_> {
     }
 
     async fn secure(&self, stream: TcpStream, log: &mut Log) -> Result<(), Fault> {
+        log.begin(Leg::Tls);
         let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(host).map_err(|_| Fault::Other)?;
         let stream = TlsConnector::from(Arc::clone(self.tls)).connect(name, stream).await;
@@ -142,7 +173,9 @@ impl Walker<'_> {
         let version = session.protocol_version().map(|version| format!("{version:?}"));
         let suite = session.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite()));
         let (version, suite) = (version.unwrap_or_default(), suite.unwrap_or_default());
-        log.step(Step::Secured { version, suite });
+        let shown = session.peer_certificates().and_then(<[_]>::first);
+        let good_until = shown.and_then(|certificate| certificate::good_until(certificate));
+        log.step(Step::Secured { version, suite, good_until });
         Ok(())
     }
 
@@ -169,7 +202,7 @@ impl Walker<'_> {
     }
 
     async fn ask_proxy(&self, fault: Fault, limit: Duration) -> Fault {
-        let mut log = Log { walk: Walk::default(), since: clock::mono() };
+        let mut log = Log::new();
         let asking = async {
             let stream = self.connect(&mut log).await?;
             proxy::tunnel(stream, self.url).await.map_err(Fault::Proxy)

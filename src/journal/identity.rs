@@ -55,6 +55,11 @@ pub(crate) fn identify(dir: &Path, wanted: &Instance) -> io::Result<Identity> {
     Ok(Identity { instance, is_known, is_kept })
 }
 
+/// The instance id for who only wants to know it. What cannot be read is taken for not there.
+pub(crate) fn known_as(dir: &Path, wanted: &Instance) -> io::Result<String> {
+    identify(dir, wanted).map(|identity| identity.instance).or_else(|_| derive())
+}
+
 /// A hash of the machine id for this application only: the raw value is confidential (machine-id(5)).
 fn derive() -> io::Result<String> {
     let machine = fs::read_to_string("/etc/machine-id").unwrap_or_default();

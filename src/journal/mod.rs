@@ -16,6 +16,7 @@ pub mod look;
 mod notices;
 mod open;
 mod outbox;
+mod ping;
 mod question;
 mod reads;
 mod remedy;
@@ -42,6 +43,7 @@ use self::configured::Configured;
 pub use self::{
     desk::{Desk, Treated},
     identity::{Lock, NotLocked, lock},
+    ping::ping,
     remedy::{Remedied, Remedy},
 };
 pub(crate) use self::{question::Question, source::Source, writer::Writer};

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, Error as SqlError, ErrorCode, OpenFlags};
+use rusqlite::{Connection, Error as SqlError, ErrorCode, OpenFlags, config::DbConfig};
 use tracing::{error, info, warn};
 
 use super::{
@@ -119,6 +119,9 @@ pub(crate) fn open(dir: &Path, known: bool, check: bool) -> Result<Opened, Store
 fn prepare(connection: &Connection) -> Result<(), StoreError> {
     connection.busy_timeout(Duration::from_secs(2))?;
     connection.set_prepared_statement_cache_capacity(64);
+    // Else a statement whose plan could depend on what is bound is parsed anew whenever that changes: for
+    // each event that was fetched (measured).
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch(
         "PRAGMA locking_mode = EXCLUSIVE;
          PRAGMA journal_mode = WAL;

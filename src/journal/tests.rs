@@ -669,6 +669,19 @@ fn another_file_system_is_no_reason_to_forget() {
 }
 
 #[test]
+fn a_statement_is_parsed_once_whatever_is_bound_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = store::open(dir.path(), false, true).unwrap().db;
+    let sql = "SELECT count(*) FROM delivery WHERE endpoint = ?1 AND state = 0 AND behind IS NULL AND next_ms > ?2";
+    for bound in 0..5 {
+        let mut cached = db.prepare_cached(sql).unwrap();
+        cached.query_row([bound, bound], |row| row.get::<_, i64>(0)).unwrap();
+    }
+    let again = db.prepare_cached(sql).unwrap().get_status(rusqlite::StatementStatus::RePrepare);
+    assert_eq!(again, 0);
+}
+
+#[test]
 fn p1_damage_is_told_from_a_disk_that_fails() {
     type Damage = fn(&Path);
     let damages: [(&str, Damage); 3] = [

@@ -4,3 +4,4 @@
 pub mod endpoint;
 pub mod place;
 pub mod status;
+pub mod trial;

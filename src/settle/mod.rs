@@ -206,12 +206,12 @@ impl Stage {
                 Step::HeldByWriter { first: true } => {
                     info!(watch = %self.config.name, %path, "waiting for writer");
                 }
-                Step::Dropped => {
+                Step::Dropped | Step::Waits => {
                     if let Outcome::Unclear(error) = outcome {
                         self.unclear.note(path, error);
                     }
                 }
-                Step::HeldByWriter { .. } | Step::Waits => {}
+                Step::HeldByWriter { .. } => {}
             }
         }
         self.ports.vitals.settles.begin(clock::mono());
@@ -224,6 +224,7 @@ impl Stage {
     fn set_aside(&mut self, path: &RelPath, outcome: &Outcome, now: Instant) {
         let why = match outcome {
             Outcome::NoMarker => Why::NoMarker,
+            Outcome::Unclear(error) if stat::is_shortage(error) => return,
             Outcome::Unclear(error) => Why::Unclear { error: error.to_string() },
             Outcome::OtherSize => {
                 WatchVitals::count(&self.ports.vitals.ignored, 1);

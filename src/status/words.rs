@@ -1,6 +1,15 @@
 //! The document in words, for pages and terminals. Pure.
 
+use jiff::Timestamp;
+
 use super::{File, Waiting, Why};
+use crate::clock::WallMs;
+
+/// In UTC, to the second.
+pub fn time(at: WallMs) -> String {
+    let time = Timestamp::from_millisecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH);
+    format!("{time:.0}")
+}
 
 /// A length of time, as exact as a person wants it: `14 s`, `5 min`, `2 h 5 min`, `3 d 4 h`.
 pub fn span(seconds: u64) -> String {
@@ -44,7 +53,7 @@ pub fn size(bytes: u64) -> String {
 impl File {
     /// Why it is not announced yet.
     pub fn reason(&self) -> String {
-        let for_s = self.why_s.unwrap_or_default();
+        let for_s = self.why_s.unwrap_or(self.since_s);
         match self.why {
             Why::Changed => format!("changed {} ago", span(for_s)),
             Why::OpenForWriting => format!("open for writing since {}", span(for_s)),
@@ -67,6 +76,18 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_says_why_it_waits() {
+        let reason = |why, why_s, error: Option<&str>| {
+            let (path, error) = ("a".into(), error.map(str::to_owned));
+            File { path, size: None, since_s: 20, why, why_s, error }.reason()
+        };
+        assert_eq!(reason(Why::OpenForWriting, Some(14), None), "open for writing since 14 s");
+        assert_eq!(reason(Why::Changed, Some(14), None), "changed 14 s ago");
+        assert_eq!(reason(Why::Changed, None, None), "changed 20 s ago");
+        assert_eq!(reason(Why::Unclear, None, Some("EACCES")), "cannot be looked at: EACCES");
+    }
 
     #[test]
     fn spans_and_sizes_are_as_exact_as_a_person_wants_them() {

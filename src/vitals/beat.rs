@@ -109,15 +109,22 @@ impl Beat {
 
     /// Whether it is late at `now`.
     pub fn lateness(&self, now: Instant) -> Option<Lateness> {
-        let passed = |since: Instant, limit| now.saturating_duration_since(since) >= limit;
-        match self.doing() {
-            Doing::Working { since, limit } if passed(since, limit) => Some(Lateness::Stuck(since)),
-            Doing::Looking { since } if passed(since, LIMIT) => Some(Lateness::Hangs(since)),
-            Doing::Waiting { until: Some(until) } if passed(until, LIMIT) => {
-                Some(Lateness::Overdue(until))
-            }
-            _ => None,
-        }
+        let (late_from, lateness) = self.threat()?;
+        (now >= late_from).then_some(lateness)
+    }
+
+    /// From when it will be late, if it goes on as it does.
+    pub fn late_from(&self) -> Option<Instant> {
+        self.threat().map(|(late_from, _)| late_from)
+    }
+
+    fn threat(&self) -> Option<(Instant, Lateness)> {
+        Some(match self.doing() {
+            Doing::Working { since, limit } => (since + limit, Lateness::Stuck(since)),
+            Doing::Looking { since } => (since + LIMIT, Lateness::Hangs(since)),
+            Doing::Waiting { until: Some(until) } => (until + LIMIT, Lateness::Overdue(until)),
+            Doing::Waiting { until: None } => return None,
+        })
     }
 
     fn set(&self, doing: Doing) {
@@ -138,6 +145,7 @@ mod tests {
         assert_eq!(at(start + LIMIT * 1000), None, "nothing has begun");
         beat.begin(start);
         assert_eq!((at(almost), at(limit)), (None, Some(Lateness::Stuck(start))));
+        assert_eq!(beat.late_from(), Some(limit));
         beat.begin_long(start, LIMIT * 9);
         assert_eq!((at(limit), at(start + LIMIT * 9)), (None, Some(Lateness::Stuck(start))));
         beat.look(start);

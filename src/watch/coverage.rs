@@ -129,6 +129,11 @@ impl Coverage {
         self.armed.len()
     }
 
+    /// How the root is watched, in one word.
+    pub(crate) fn backend(&self) -> &'static str {
+        if self.polled() == Polled::Everything { "poll" } else { "events" }
+    }
+
     /// Which part of the root the kernel does not watch.
     pub(crate) fn polled(&self) -> Polled {
         match (&self.kernel, self.polled.is_empty()) {

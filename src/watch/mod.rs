@@ -51,9 +51,9 @@ const HINT_BYTES_MAX: usize = 2 << 20;
 /// How often a missing root is looked for.
 const MISSING_CHECK: Duration = Duration::from_secs(1);
 
-/// How often a live root is compared with what its path means now: a mount over it is silent
-/// (inotify(7)).
-const PLACE_CHECK: Duration = Duration::from_secs(10);
+/// How often a live root is compared with what its path means now. The kernel tells when it is moved or
+/// covered by a mount, and is silent when a directory above it is.
+const PLACE_CHECK: Duration = Duration::from_secs(30);
 
 /// What the stage needs from outside.
 pub struct Ports {
@@ -139,6 +139,7 @@ fn run(config: &checked::Watch, ports: &Ports, inbox: &Arc<Inbox>) {
         let patience = stage.patience(now);
         ports.vitals.looks.wait_until(now + patience);
         let Ok(noted) = inbox.take(patience) else { return };
+        ports.vitals.looks.begin(clock::mono());
         stall::here("watch");
         batch = noted;
     }

@@ -272,14 +272,10 @@ impl<'a> Root<'a> {
             info!(watch = %self.config.name, path = %self.path.display(),
                 directories = self.coverage.armed_count(),
                 filesystem = self.place.policy.kind,
-                backend = self.backend(), because = self.because(),
+                backend = self.coverage.backend(), because = self.because(),
                 writer_detection = self.choice.leases, identity = self.place.policy.told_apart_by(),
                 "watching");
         }
-    }
-
-    fn backend(&self) -> &'static str {
-        if self.coverage.polled() == Polled::Everything { "poll" } else { "events" }
     }
 
     fn because(&self) -> &'static str {
@@ -290,7 +286,7 @@ impl<'a> Root<'a> {
     fn publish(&self) {
         let (armed, polled) = (self.coverage.armed_count(), self.coverage.polled_dirs().count());
         self.ports.vitals.change(|looks| {
-            looks.backend = self.backend();
+            looks.backend = self.coverage.backend();
             looks.filesystem = self.place.policy.kind;
             looks.armed = armed as u64;
             looks.polled = polled as u64;
@@ -307,12 +303,20 @@ impl<'a> Root<'a> {
             warn!(watch = %self.config.name, path = %dir, %error,
                 "cannot read this directory; it is tried again at the next scan");
         }
+        if stat::is_shortage(error) {
+            self.schedule.again_soon(dir.clone(), clock::mono());
+        }
     }
 
     /// Looks at an entry that the kernel hinted at.
     fn look(&mut self, path: &RelPath, seen: &mut Vec<Sighting>) {
         let role = self.rules.role(path);
-        let Ok(sample) = stat::entry(&path.under(&self.path)) else { return };
+        let sample = match stat::entry(&path.under(&self.path)) {
+            Ok(sample) => sample,
+            Err(error) if stat::is_absence(&error) => return,
+            // A scan of its directory calls it by another name, or leads to a line that says why it cannot.
+            Err(_) => return self.mark_dirty(path.parent()),
+        };
         if sample.kind == Kind::File && sample.witness.nlink > 1 {
             // The kernel names one of its names, and what it was under the others has changed, too.
             self.schedule.hasten();

@@ -32,6 +32,9 @@ pub(super) enum Polled {
     Everything,
 }
 
+/// How long to wait for descriptors or memory.
+const SHORTAGE_PATIENCE: Duration = Duration::from_secs(2);
+
 #[derive(Debug)]
 pub(super) struct Schedule {
     poll_interval: Duration,
@@ -69,6 +72,12 @@ impl Schedule {
         } else {
             self.dirty.insert(dir);
         }
+    }
+
+    /// This machine was short of something: no event will tell when that is over.
+    pub(super) fn again_soon(&mut self, dir: RelPath, now: Instant) {
+        self.mark(dir);
+        self.hold_until = Some(now + SHORTAGE_PATIENCE);
     }
 
     /// Something changed that no event tells in full: the whole root is scanned as soon as scans may, by

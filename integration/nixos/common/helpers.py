@@ -54,6 +54,11 @@ def wait_until_delivered(*names: str) -> None:
     retry(are_there, PATIENCE)
 
 
+def assert_each_once(*names: str) -> None:
+    counts = {name: len(requests_of(name)) for name in names}
+    assert set(counts.values()) == {1}, counts
+
+
 # Three control files, one after the other: each takes a quiet period, so whatever was to happen has happened.
 def let_time_pass(label: str) -> None:
     for number in range(3):

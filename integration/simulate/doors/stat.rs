@@ -5,7 +5,7 @@ use std::{io, path::Path};
 #[path = "../../../src/stat.rs"]
 mod real;
 
-pub(crate) use real::{DirId, Place, Space, is_absence};
+pub(crate) use real::{DirId, Place, Space, is_absence, is_shortage};
 
 use crate::{arrival::Sample, filesystem::Policy, world};
 

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use super::Crossing;
 use crate::config::{
@@ -90,7 +90,7 @@ impl Crossing<'_> {
 
     pub(super) fn log(&mut self, typed: &file::Log) -> Log {
         let mut filter = typed.level.clone();
-        if EnvFilter::builder().parse(&filter).is_err() {
+        if filter.parse::<Targets>().is_err() {
             let known = self.problems.len();
             self.object(&["log", "level"], Wrong::Filter);
             // A bad filter in the environment must not keep a good configuration from starting.

@@ -8,8 +8,13 @@ impl Lane {
     /// The events that the journal must not hand out again.
     pub fn held(&self) -> Vec<i64> {
         let queued = self.queue.iter().map(|due| due.seq);
+        queued.chain(self.busy()).collect()
+    }
+
+    /// The events that are being sent, and those whose end is not stored.
+    pub fn busy(&self) -> Vec<i64> {
         let running = self.running.iter().filter(|r| r.due.is_some()).map(|r| r.seq);
-        queued.chain(running).chain(self.concluding.iter().copied()).collect()
+        running.chain(self.concluding.iter().copied()).collect()
     }
 
     /// Whether the receiver wants nothing more.

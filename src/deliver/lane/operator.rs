@@ -16,6 +16,12 @@ impl Lane {
         self.pace.restart(now);
     }
 
+    /// The endpoint may be another one than before: it is asked at once, slowly at first.
+    pub fn renewed(&mut self, now: Instant) {
+        self.breaker.hurry(now);
+        self.pace.restart(now);
+    }
+
     /// The events that are loaded and not started.
     pub fn waiting(&self) -> Vec<i64> {
         self.queue.iter().map(|due| due.seq).collect()

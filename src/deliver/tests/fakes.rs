@@ -278,6 +278,7 @@ fn opened(script: &Script, print: u8) -> Opened<Script> {
         form: form(),
         redactor: excerpt::Redactor::default(),
         print: UrlPrint([print; 16]),
+        contents: [print; 32],
     }
 }
 
@@ -305,7 +306,7 @@ impl Bench {
         );
         let (journal, numbers) = (outbox.clone(), Arc::clone(&vitals));
         let lane = tokio::spawn(async move {
-            let mut orders = Orders { stop: told, reopen: reopened };
+            let mut orders = Orders { stop: told, reopen: reopened, renewed: false };
             let told = (&numbers, Notices::default());
             deliver(&endpoint, (opened, reopening), &journal, told, &mut orders).await
         });

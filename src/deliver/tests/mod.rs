@@ -17,7 +17,7 @@ use crate::{
 fn orders() -> (watch::Sender<Stop>, Orders) {
     let (stop, told) = watch::channel(Stop::Run);
     let (_reopen, reopened) = watch::channel(0);
-    (stop, Orders { stop: told, reopen: reopened })
+    (stop, Orders { stop: told, reopen: reopened, renewed: false })
 }
 
 #[tokio::test(start_paused = true)]
@@ -290,6 +290,7 @@ async fn a_lane_waits_for_its_files() {
             form: form(),
             redactor: excerpt::Redactor::default(),
             print: UrlPrint([0; 16]),
+            contents: [0; 32],
         })
     });
     assert!(opened.await.is_some());

@@ -121,6 +121,57 @@ async fn a_refusal_of_the_key_makes_the_files_be_read_again_before_the_next_prob
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_event_that_waits_for_ten_minutes_is_tried_at_once_when_an_operator_says_so() {
+    for read in [None, Some(7), Some(8)] {
+        let outbox = Fake::with(1);
+        let bench = Bench::new(&outbox, &Script::answers(vec![status(401)]));
+        bench.run(200).await;
+        assert_eq!(bench.script.sent().len(), 1, "it waits");
+        bench.reopen(read).await;
+        assert_eq!(outbox.lock().delivered, [1], "whatever was found: {read:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_before_its_time_because_an_operator_said_so_is_not_charged() {
+    let outbox = Fake::with(1);
+    let bench = Bench::new(&outbox, &Script::new(|_| status(401)));
+    bench.run(5).await;
+    for _ in 0..20 {
+        bench.reopen(Some(7)).await;
+    }
+    assert!(bench.script.sent().len() > 15);
+    assert!(outbox.lock().conclusions.iter().all(|(_, attempts)| *attempts == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_event_that_waits_is_tried_at_once_when_the_files_turn_out_to_have_changed() {
+    let with_key = Endpoint { secret_files: vec!["/key".into()], ..endpoint() };
+    let outbox = Fake::with(1);
+    let bench = Bench::of(with_key, &outbox, &Script::answers(vec![status(401)]));
+    bench.reads.lock().unwrap().extend([7, 7]);
+    bench.run(170).await;
+    assert_eq!(bench.script.sent().len(), 1, "the same key twice");
+    bench.reads.lock().unwrap().extend([8; 10]);
+    bench.run(130).await;
+    assert_eq!(outbox.lock().delivered, [1]);
+    assert_eq!(bench.script.sent().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_under_way_when_the_files_are_read_does_not_wait_for_its_refusal() {
+    let outbox = Fake::with(1);
+    let script = Script::answers(vec![status(401)]);
+    script.0.lock().unwrap().takes = Duration::from_secs(20);
+    let bench = Bench::new(&outbox, &script);
+    bench.run(10).await;
+    bench.reopen(Some(8)).await;
+    script.0.lock().unwrap().takes = Duration::from_millis(10);
+    bench.run(30).await;
+    assert_eq!(outbox.lock().delivered, [1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_receiver_that_is_gone_is_found_again_when_its_url_file_changes() {
     let outbox = Fake::with(5);
     let script = Script::answers(vec![status(410)]);

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tracing::warn;
 
-use super::{Courier, OpenError, Opened, Parking, Stop, Worker};
+use super::{Call, Courier, OpenError, Opened, Parking, Stop, Worker};
 
 impl<C: Courier> Worker<C> {
     /// Whether they are to be read again now; [`Worker::reopened`] has to follow.
@@ -12,6 +12,21 @@ impl<C: Courier> Worker<C> {
         let ready = self.parking == Parking::Open && self.lane.is_ready(now);
         let parked = self.parking == Parking::Parked;
         self.stop == Stop::Run && self.doubt.begins(ready, parked, now)
+    }
+
+    /// An operator wants them read again, and [`Worker::reopened`] has to follow.
+    pub(in crate::deliver) fn asked_to_read(&mut self) {
+        self.renewal.ask();
+    }
+
+    /// The endpoint may be another one than before: nothing that waits for it waits any longer.
+    pub(in crate::deliver) fn renew(&mut self, now: Instant) {
+        self.renewal.begin(self.lane.busy());
+        self.lane.renewed(now);
+    }
+
+    pub(super) fn release(&mut self) -> Option<Call> {
+        self.renewal.releases(|| self.lane.busy()).then_some(Call::Release)
     }
 
     /// They were read again. What cannot be used changes nothing: the receiver may well still take what it
@@ -22,6 +37,10 @@ impl<C: Courier> Worker<C> {
         now: Instant,
     ) {
         self.doubt.ended(now);
+        let is_changed = |opened: &Opened<C>| opened.contents != self.opened.contents;
+        if self.renewal.read(read.as_ref().is_ok_and(is_changed)) {
+            self.renew(now);
+        }
         match read {
             Ok(opened) => {
                 self.opened = opened;

@@ -15,11 +15,12 @@ use super::{
     attempt::{Attempted, Courier, Task, attempt},
     clerk::{Answer, Call},
     discards::Discards,
-    doubt::Doubt,
+    doubt::{Doubt, Kept},
     lane::{Change, Lane, Outcome},
     open::{OpenError, Opened},
     parking::Parking,
     reading::{self, Read},
+    renewal::Renewal,
     retry_after,
     schedule::{Dice, Schedule},
     story,
@@ -29,15 +30,16 @@ use crate::{
     arrival::{Conclusion, Due, Name, Wake},
     chance,
     clock::{self, WallMs},
-    config::checked::{Endpoint, Statuses, UrlSource},
+    config::checked::{Endpoint, Statuses},
     http::Reply,
     notice::Notices,
     stop::Stop,
     vitals::{LaneState, LaneVitals},
 };
 
-/// The journal is asked at least this often, whatever it announces.
+/// The journal is asked at least this often, whatever it announces; less often once it had nothing.
 const ASK_EVERY: Duration = Duration::from_mins(1);
+const ASK_IDLE: Duration = Duration::from_mins(10);
 /// Delivered events wait so long, or until there are so many, to be stored together.
 const GATHER: Duration = Duration::from_millis(10);
 const GATHER_MAX: usize = 64;
@@ -53,6 +55,7 @@ pub(super) struct Worker<C> {
     pub(super) stop: Stop,
     parking: Parking,
     doubt: Doubt,
+    renewal: Renewal,
     /// The journal may have events that the lane has not seen.
     stale: bool,
     asking: bool,
@@ -87,7 +90,8 @@ impl<C: Courier> Worker<C> {
             tasks: JoinSet::new(),
             stop: Stop::Run,
             parking: Parking::Asked(opened.print),
-            doubt: Doubt::none(matches!(endpoint.url, UrlSource::File(_)), now),
+            doubt: Doubt::none(Kept::of(endpoint), now),
+            renewal: Renewal::default(),
             opened,
             stale: true,
             asking: false,
@@ -118,7 +122,8 @@ impl<C: Courier> Worker<C> {
             }
         }
         self.publish(now);
-        [self.store(now), self.discards.ask(&self.lane), self.ask(now)].into_iter().flatten()
+        let calls = [self.store(now), self.release(), self.discards.ask(&self.lane), self.ask(now)];
+        calls.into_iter().flatten()
     }
 
     /// One call at a time, for all that has ended meanwhile: each costs the journal a sync.
@@ -271,6 +276,9 @@ impl<C: Courier> Worker<C> {
             Answer::Due { batch } => {
                 self.asking = false;
                 self.waiting_beyond = batch.waiting;
+                if batch.events.is_empty() && batch.waiting == 0 && self.lane.held().is_empty() {
+                    self.ask_at = now + ASK_IDLE;
+                }
                 if let Some(next_in) = batch.next_in {
                     self.ask_at = self.ask_at.min(now + next_in.min(ASK_EVERY));
                 }

@@ -280,7 +280,7 @@ async fn a_walk_tells_address_version_and_suite() {
     let walk = trusting(&url, &ca.file, None).walk().await;
     assert_eq!(walk.fault, None);
     let steps: Vec<_> = walk.steps.into_iter().map(|(step, _)| step).collect();
-    let [Step::Resolved(found), Step::Connected(to), Step::Secured { version, suite }] =
+    let [Step::Resolved(found), Step::Connected(to), Step::Secured { version, suite, good_until }] =
         steps.as_slice()
     else {
         panic!("{steps:?}")
@@ -288,6 +288,7 @@ async fn a_walk_tells_address_version_and_suite() {
     assert!(found.contains(&to.ip()) && to.ip().is_loopback());
     assert_eq!(version, "TLSv1_3");
     assert!(suite.starts_with("TLS13_"), "{suite}");
+    assert_eq!(good_until.unwrap().unix_seconds(), 32_472_144_000, "2999-01-01");
 }
 
 #[test]

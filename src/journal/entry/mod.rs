@@ -1,12 +1,13 @@
 //! What is said about one arrival: the body of its webhook, made once at commit. Pure.
 
 mod note;
+mod ping;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub(crate) use self::note::Note;
+pub(crate) use self::{note::Note, ping::Ping};
 use crate::arrival::{EventId, Name, RelPath, Stamp, Version};
 
 /// Everything that the body tells.

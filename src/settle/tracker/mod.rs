@@ -12,9 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::arrival::{Found, Identity, RelPath, Sample, Settled, Sighting, Version};
+use crate::{
+    arrival::{Found, Identity, RelPath, Sample, Settled, Sighting, Version},
+    stat,
+};
 
 /// The longest wait between two probes of a file that a writer holds.
+const SHORTAGE_PATIENCE: Duration = Duration::from_secs(2);
 const WRITER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Memory for one candidate beside its path: its state, and its places in two collections.
@@ -216,6 +220,9 @@ impl Tracker {
                 candidate.refusals += 1;
                 candidate.held_since.get_or_insert(now);
                 (Step::HeldByWriter { first }, wait.min(WRITER_PATIENCE.max(self.quiet)))
+            }
+            Outcome::Unclear(error) if stat::is_shortage(error) => {
+                (Step::Waits, SHORTAGE_PATIENCE.max(self.quiet))
             }
             Outcome::Gone
             | Outcome::NotAFile

@@ -173,6 +173,19 @@ fn what_is_gone_does_not_count_or_cannot_be_looked_at_is_dropped() {
     }
 }
 
+/// Nothing else would bring it back.
+#[test]
+fn what_this_machine_could_not_look_at_for_want_of_descriptors_is_looked_at_again() {
+    let mut bench = Bench::new();
+    bench.sight(1, Found::Event).after(2000);
+    for _ in 0..3 {
+        let shortage = io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error());
+        assert!(matches!(bench.look(&Outcome::Unclear(shortage)), Step::Waits));
+        bench.after(2000);
+    }
+    assert!(matches!(bench.look(&looked(1)), Step::Settled(..)));
+}
+
 #[test]
 fn how_a_file_was_found_is_told_by_the_first_sighting_and_an_event_outdoes_a_scan() {
     use Found::{Event, InitialScan, Scan};

@@ -1,0 +1,6 @@
+//! What is configured, without reading it.
+
+#[path = "../../../../src/config/checked/mod.rs"]
+pub mod checked;
+#[path = "../../../../src/config/units.rs"]
+pub mod units;

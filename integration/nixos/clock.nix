@@ -1,0 +1,1 @@
+import ./common/test.nix ./clock.py

@@ -1,0 +1,1 @@
+import ./common/test.nix ./failing_disk.py

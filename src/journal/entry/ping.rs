@@ -1,0 +1,61 @@
+//! What `watchd endpoint test` sends: an event about nothing. Pure.
+
+use serde::Serialize;
+
+use super::rfc3339_micros;
+use crate::arrival::{EventId, Name};
+
+/// Everything that the body tells.
+#[derive(Debug)]
+pub(crate) struct Ping<'a> {
+    pub(crate) instance: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) endpoint: &'a Name,
+    /// Microseconds since 1970.
+    pub(crate) made_micros: i64,
+}
+
+/// The shape of every other event, so that a receiver reads it with the same code.
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: &'static str,
+    timestamp: String,
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    id: EventId,
+    instance: &'a str,
+    host: &'a str,
+    endpoint: &'a str,
+}
+
+impl Ping<'_> {
+    /// The bytes to send.
+    pub(crate) fn body(&self, id: EventId) -> Vec<u8> {
+        let Ping { instance, host, endpoint, made_micros } = self;
+        let data = Data { id, instance, host, endpoint: endpoint.as_str() };
+        let body = Body { r#type: "watchd.ping", timestamp: rfc3339_micros(*made_micros), data };
+        // Strings only: there is no value here that JSON cannot hold.
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ping_has_the_shape_of_the_contract() {
+        let endpoint = Name::parse("crm").unwrap();
+        let ping = Ping { instance: "i", host: "box", endpoint: &endpoint, made_micros: 1_500_000 };
+        let id = EventId([0xab; 16]);
+        assert_eq!(
+            String::from_utf8(ping.body(id)).unwrap(),
+            format!(
+                r#"{{"type":"watchd.ping","timestamp":"1970-01-01T00:00:01.500000Z","data":{{"id":"{id}","instance":"i","host":"box","endpoint":"crm"}}}}"#
+            )
+        );
+    }
+}
