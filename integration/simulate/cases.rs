@@ -78,6 +78,7 @@ fn mounted_with_its_old_number() -> Script {
             let file = Deed::RenameIn { volume, path: name, size: n, keeps_time: false };
             deeds.push((at + 100, file));
         }
+        deeds.push((at + 150, Deed::Rescan));
     }
     Script { magics: vec![UNKNOWN], ..script(deeds) }
 }
