@@ -46,6 +46,13 @@ impl From<SqlError> for StoreError {
     fn from(error: SqlError) -> Self {
         let text = error.to_string();
         match error {
+            // What we ask does not change: the tables are not those that we made.
+            SqlError::SqliteFailure(failure, Some(said))
+            | SqlError::SqlInputError { error: failure, msg: said, .. }
+                if failure.code == ErrorCode::Unknown && said.starts_with("no such ") =>
+            {
+                Self::Damaged(text)
+            }
             SqlError::SqliteFailure(failure, _)
             | SqlError::SqlInputError { error: failure, .. } => match failure.code {
                 ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Damaged(text),

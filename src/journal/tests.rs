@@ -1,3 +1,5 @@
+mod damaged;
+
 use std::{collections::HashMap, fs, path::Path, time::Duration};
 
 use proptest::prelude::*;
