@@ -82,7 +82,7 @@ impl Asked {
         self.ask(|source, reply| Question::FirstScan { source, reply });
         let (filter, after) = (Filter::default(), Place::START);
         self.ask(|_, reply| Question::Page { filter, after, limit: 1000, reply });
-        self.record(file..file + 1);
+        self.record(file..=file);
         if let Some(due) = self.due() {
             self.conclude(due);
         }
