@@ -25,10 +25,10 @@ use crate::{
         self, excerpt::Redactor, open::Opened, reopen::Reopening, request::Form, signature::Signer,
     },
     disk,
-    journal::{Journal, LaneView, Question, Source, Writer},
+    journal::{Answered, Journal, LaneView, Line, Question, WatchView, Writer},
     mounts::Mounts,
     notice::Notices,
-    receiver::Courier,
+    receiver::{Courier, tell},
     settle,
     stop::{Life, Stop},
     vitals::{LaneVitals, WatchVitals},
@@ -72,56 +72,26 @@ async fn next_question() -> Option<Question> {
     .await
 }
 
-/// One watch's view of the journal: the answer is there when the question has been put.
+/// The answer is there when the question has been put.
 #[derive(Clone)]
-struct View(Arc<Source>);
+struct AtOnce;
 
-impl View {
-    fn ask<T>(
-        &self,
-        question: impl FnOnce(Arc<Source>, oneshot::Sender<Result<T, Unavailable>>) -> Question,
-    ) -> Result<T, Unavailable> {
-        let (reply, mut answer) = oneshot::channel();
-        serve(question(Arc::clone(&self.0), reply));
+impl Line for AtOnce {
+    fn ask<T>(&self, question: Question, mut answer: Answered<T>) -> Result<T, Unavailable> {
+        let names = |paths: &mut dyn Iterator<Item = &RelPath>| {
+            paths.map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        match &question {
+            Question::Record { batch, .. } => {
+                tell(|| format!("settled: {}", names(&mut batch.iter().map(|file| &file.path))));
+            }
+            Question::Recall { entries, .. } => {
+                tell(|| format!("met: {}", names(&mut entries.iter().map(|entry| &entry.path))));
+            }
+            _ => {}
+        }
+        serve(question);
         answer.try_recv().map_err(|_| Unavailable)?
-    }
-}
-
-impl Recorder for View {
-    fn record(&self, batch: Vec<Settled>) -> Vec<Recorded> {
-        let count = batch.len();
-        let names: Vec<String> = batch.iter().map(|settled| settled.path.to_string()).collect();
-        crate::receiver::tell(|| format!("settled: {}", names.join(" ")));
-        let answers = self.ask(|source, reply| Question::Record { source, batch, reply });
-        answers.unwrap_or_else(|Unavailable| vec![Recorded::NoRoom; count])
-    }
-}
-
-impl Memory for View {
-    fn recall(&self, entries: Vec<Present>) -> Result<Vec<Recall>, Unavailable> {
-        let names: Vec<String> = entries.iter().map(|entry| entry.path.to_string()).collect();
-        crate::receiver::tell(|| format!("met: {}", names.join(" ")));
-        self.ask(|source, reply| Question::Recall { source, entries, reply })
-    }
-
-    fn baseline(&self, entries: Vec<Present>) -> Result<(), Unavailable> {
-        self.ask(|source, reply| Question::Baseline { source, entries, reply })
-    }
-
-    fn first_scan(&self) -> Result<Option<FirstScan>, Unavailable> {
-        self.ask(|source, reply| Question::FirstScan { source, reply })
-    }
-
-    fn scanned(&self, scan: Scanned) -> Result<bool, Unavailable> {
-        self.ask(|source, reply| Question::Scanned { source, scan, reply })
-    }
-
-    fn remembered(&self, after: RelPath) -> Result<Vec<RelPath>, Unavailable> {
-        self.ask(|source, reply| Question::Remembered { source, after, reply })
-    }
-
-    fn gone(&self, paths: Vec<RelPath>) -> Result<(), Unavailable> {
-        self.ask(|source, reply| Question::Gone { source, paths, reply })
     }
 }
 
@@ -252,7 +222,7 @@ impl Daemon {
     }
 
     fn start_watch(&mut self, config: Watch) {
-        let view = View(Arc::new(Source::of(&config)));
+        let view = WatchView::new(&config, AtOnce);
         let (alive, _life) = Life::begin();
         let (send, reports) = mpsc::sync_channel(REPORTS_MAX);
         let handle = watch::Handle::new(&config);

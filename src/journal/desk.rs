@@ -1,10 +1,10 @@
 //! The operator's view of the journal: looking, and doing something about what is seen. Every question is
 //! small, so that lanes and watches are answered in between.
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::{
-    Journal, Reply,
+    Journal, ask,
     look::{Detail, Filter, Page, Place, Row},
     question::Question,
     remedy::{Remedied, Remedy},
@@ -34,12 +34,6 @@ impl Journal {
 }
 
 impl Desk {
-    async fn ask<T>(&self, question: impl FnOnce(Reply<T>) -> Question) -> Result<T, Unavailable> {
-        let (reply, answer) = oneshot::channel();
-        self.questions.send(question(reply)).await.map_err(|_| Unavailable)?;
-        answer.await.map_err(|_| Unavailable)?
-    }
-
     /// The deliveries after `after` that fit, at most `limit`; there may be none although more follow.
     pub async fn list(
         &self,
@@ -47,12 +41,12 @@ impl Desk {
         after: Place,
         limit: usize,
     ) -> Result<Page, Unavailable> {
-        self.ask(|reply| Question::Page { filter, after, limit, reply }).await
+        ask(&self.questions, |reply| Question::Page { filter, after, limit, reply }).await
     }
 
     /// The event at `place` whole, with all its deliveries; `None` when it has gone.
     pub async fn show(&self, place: Place) -> Result<Option<Detail>, Unavailable> {
-        self.ask(|reply| Question::Detail { place, reply }).await
+        ask(&self.questions, |reply| Question::Detail { place, reply }).await
     }
 
     /// Does `remedy` to the deliveries after `after` that fit, as many as go into one transaction.
@@ -62,12 +56,12 @@ impl Desk {
         filter: Filter,
         after: Place,
     ) -> Result<Treated, Unavailable> {
-        self.ask(|reply| Question::Treat { remedy, filter, after, reply }).await
+        ask(&self.questions, |reply| Question::Treat { remedy, filter, after, reply }).await
     }
 
     /// Delivers again to an endpoint that answered 410; whether it had, and `None` when there is no such
     /// endpoint.
     pub async fn resume(&self, endpoint: Name) -> Result<Option<bool>, Unavailable> {
-        self.ask(|reply| Question::Resume { endpoint, reply }).await
+        ask(&self.questions, |reply| Question::Resume { endpoint, reply }).await
     }
 }

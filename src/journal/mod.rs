@@ -128,9 +128,9 @@ impl Journal {
 
     /// The view of one thread of a watch. While it waits for an answer its beat waits, too: what takes long
     /// then is the journal's.
-    pub fn for_watch(&self, watch: &checked::Watch, beat: &Arc<Beat>) -> WatchView {
+    pub(crate) fn for_watch(&self, watch: &checked::Watch, beat: &Arc<Beat>) -> WatchView {
         let (questions, beat) = (self.questions.clone(), Arc::clone(beat));
-        WatchView { questions, source: Arc::new(Source::of(watch)), beat }
+        WatchView::new(watch, Blocking { questions, beat })
     }
 
     /// The view of one lane.
@@ -152,27 +152,18 @@ impl Journal {
     /// [`Unavailable`], and the new set holds as soon as it can.
     pub async fn configure(&self, config: &Config) -> Result<(), Unavailable> {
         let configured = Box::new(Configured::of(config));
-        let (reply, answer) = oneshot::channel();
-        let question = Question::Configure { configured, reply };
-        self.questions.send(question).await.map_err(|_| Unavailable)?;
-        answer.await.map_err(|_| Unavailable)?
+        ask(&self.questions, |reply| Question::Configure { configured, reply }).await
     }
 
     /// How the last run ended.
     pub async fn beginning(&self) -> Result<Beginning, Unavailable> {
-        let (reply, answer) = oneshot::channel();
-        let question = Question::Beginning { reply };
-        self.questions.send(question).await.map_err(|_| Unavailable)?;
-        answer.await.map_err(|_| Unavailable)?
+        ask(&self.questions, |reply| Question::Beginning { reply }).await
     }
 
     /// Puts a notice into the outbox of the operations endpoint, if there is one and it is not about that;
     /// returns once it is on stable storage.
     pub async fn notify(&self, told: Told) -> Result<(), Unavailable> {
-        let (reply, answer) = oneshot::channel();
-        let question = Question::Notice { told, reply };
-        self.questions.send(question).await.map_err(|_| Unavailable)?;
-        answer.await.map_err(|_| Unavailable)?
+        ask(&self.questions, |reply| Question::Notice { told, reply }).await
     }
 
     /// Takes no more arrivals; conclusions are still welcome.
@@ -188,32 +179,33 @@ impl Journal {
 
 type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
 
-/// A watch's view of the journal; blocks its own thread.
+/// The other end of a [`Reply`].
+pub(crate) type Answered<T> = oneshot::Receiver<Result<T, Unavailable>>;
+
+async fn ask<T>(
+    questions: &mpsc::Sender<Question>,
+    question: impl FnOnce(Reply<T>) -> Question,
+) -> Result<T, Unavailable> {
+    let (reply, answer) = oneshot::channel();
+    questions.send(question(reply)).await.map_err(|_| Unavailable)?;
+    answer.await.map_err(|_| Unavailable)?
+}
+
+/// How a watch gets its answers.
+pub(crate) trait Line {
+    /// Puts the question, and waits for the answer.
+    fn ask<T>(&self, question: Question, answer: Answered<T>) -> Result<T, Unavailable>;
+}
+
+/// To the writer's thread; blocks its own.
 #[derive(Clone)]
-pub struct WatchView {
+pub(crate) struct Blocking {
     questions: mpsc::Sender<Question>,
-    source: Arc<Source>,
     beat: Arc<Beat>,
 }
 
-impl WatchView {
-    /// The same view for another thread of the watch.
-    #[must_use]
-    pub fn with_beat(&self, beat: &Arc<Beat>) -> Self {
-        Self { beat: Arc::clone(beat), ..self.clone() }
-    }
-
-    /// Whatever this view asks for from now on is refused.
-    pub fn retire(&self) {
-        self.source.retired.store(true, Ordering::Release);
-    }
-
-    fn ask<T>(
-        &self,
-        question: impl FnOnce(Arc<Source>, Reply<T>) -> Question,
-    ) -> Result<T, Unavailable> {
-        let (reply, answer) = oneshot::channel();
-        let question = question(Arc::clone(&self.source), reply);
+impl Line for Blocking {
+    fn ask<T>(&self, question: Question, answer: Answered<T>) -> Result<T, Unavailable> {
         let before = self.beat.wait_for_another();
         let sent = self.questions.blocking_send(question);
         let answer = sent.map_or(Err(Unavailable), |()| match answer.blocking_recv() {
@@ -225,7 +217,43 @@ impl WatchView {
     }
 }
 
-impl Recorder for WatchView {
+/// A watch's view of the journal.
+#[derive(Clone)]
+pub(crate) struct WatchView<L = Blocking> {
+    source: Arc<Source>,
+    line: L,
+}
+
+impl WatchView {
+    /// The same view for another thread of the watch.
+    #[must_use]
+    pub(crate) fn with_beat(&self, beat: &Arc<Beat>) -> Self {
+        let line = Blocking { beat: Arc::clone(beat), ..self.line.clone() };
+        Self { line, ..self.clone() }
+    }
+
+    /// Whatever this view asks for from now on is refused.
+    pub(crate) fn retire(&self) {
+        self.source.retired.store(true, Ordering::Release);
+    }
+}
+
+impl<L: Line> WatchView<L> {
+    /// The view of one watch, by `line`.
+    pub(crate) fn new(watch: &checked::Watch, line: L) -> Self {
+        Self { source: Arc::new(Source::of(watch)), line }
+    }
+
+    fn ask<T>(
+        &self,
+        question: impl FnOnce(Arc<Source>, Reply<T>) -> Question,
+    ) -> Result<T, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        self.line.ask(question(Arc::clone(&self.source), reply), answer)
+    }
+}
+
+impl<L: Line + Send> Recorder for WatchView<L> {
     fn record(&self, batch: Vec<Settled>) -> Vec<Recorded> {
         let count = batch.len();
         let answers = self.ask(|source, reply| Question::Record { source, batch, reply });
@@ -233,7 +261,7 @@ impl Recorder for WatchView {
     }
 }
 
-impl Memory for WatchView {
+impl<L: Line + Send> Memory for WatchView<L> {
     fn recall(&self, entries: Vec<Present>) -> Result<Vec<Recall>, Unavailable> {
         self.ask(|source, reply| Question::Recall { source, entries, reply })
     }
@@ -266,14 +294,6 @@ pub struct LaneView {
     woken: Mutex<(watch::Receiver<Wakes>, u64)>,
 }
 
-impl LaneView {
-    async fn ask<T>(&self, question: impl FnOnce(Reply<T>) -> Question) -> Result<T, Unavailable> {
-        let (reply, answer) = oneshot::channel();
-        self.questions.send(question(reply)).await.map_err(|_| Unavailable)?;
-        answer.await.map_err(|_| Unavailable)?
-    }
-}
-
 impl Outbox for LaneView {
     async fn due(
         &self,
@@ -282,7 +302,7 @@ impl Outbox for LaneView {
         limit: usize,
     ) -> Result<DueBatch, Unavailable> {
         let endpoint = endpoint.clone();
-        self.ask(|reply| Question::Due { endpoint, held, limit, reply }).await
+        ask(&self.questions, |reply| Question::Due { endpoint, held, limit, reply }).await
     }
 
     async fn conclude(
@@ -291,27 +311,27 @@ impl Outbox for LaneView {
         ends: Vec<(i64, Conclusion)>,
     ) -> Result<(), Unavailable> {
         let endpoint = endpoint.clone();
-        self.ask(|reply| Question::Conclude { endpoint, ends, reply }).await
+        ask(&self.questions, |reply| Question::Conclude { endpoint, ends, reply }).await
     }
 
     async fn release(&self, endpoint: &Name) -> Result<(), Unavailable> {
         let endpoint = endpoint.clone();
-        self.ask(|reply| Question::Release { endpoint, reply }).await
+        ask(&self.questions, |reply| Question::Release { endpoint, reply }).await
     }
 
     async fn park(&self, endpoint: &Name, url: UrlPrint) -> Result<(), Unavailable> {
         let endpoint = endpoint.clone();
-        self.ask(|reply| Question::Park { endpoint, url, reply }).await
+        ask(&self.questions, |reply| Question::Park { endpoint, url, reply }).await
     }
 
     async fn is_parked(&self, endpoint: &Name, url: UrlPrint) -> Result<bool, Unavailable> {
         let endpoint = endpoint.clone();
-        self.ask(|reply| Question::IsParked { endpoint, url, reply }).await
+        ask(&self.questions, |reply| Question::IsParked { endpoint, url, reply }).await
     }
 
     async fn missing(&self, endpoint: &Name, held: Vec<i64>) -> Result<Vec<i64>, Unavailable> {
         let endpoint = endpoint.clone();
-        self.ask(|reply| Question::Missing { endpoint, held, reply }).await
+        ask(&self.questions, |reply| Question::Missing { endpoint, held, reply }).await
     }
 
     async fn woken(&self) -> Wake {
