@@ -60,6 +60,11 @@ pub(crate) fn known_as(dir: &Path, wanted: &Instance) -> io::Result<String> {
     identify(dir, wanted).map(|identity| identity.instance).or_else(|_| derive())
 }
 
+/// What this machine calls itself, for bodies.
+pub(crate) fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// A hash of the machine id for this application only: the raw value is confidential (machine-id(5)).
 fn derive() -> io::Result<String> {
     let machine = fs::read_to_string("/etc/machine-id").unwrap_or_default();

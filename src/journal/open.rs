@@ -85,7 +85,7 @@ impl Open {
                 "the journal was lost: what is still present is announced again, under its old ids");
         }
         let tables = Tables::load(&db, seq_floor, baselines.clone())?;
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let host = identity::host();
         Ok(Self {
             db,
             tables,

@@ -18,7 +18,7 @@ pub fn ping(
     now: WallMs,
 ) -> io::Result<(EventId, Vec<u8>)> {
     let instance = identity::known_as(state_dir, wanted)?;
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host = identity::host();
     let made_micros = now.0.saturating_mul(1000);
     // No version of any file, so nothing that it could follow from.
     let chance = [chance::bits(), chance::bits()].map(u128::from);

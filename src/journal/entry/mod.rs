@@ -29,10 +29,19 @@ pub(crate) struct Entry<'a> {
 
 /// Standard Webhooks shape: `type`, `timestamp`, `data`. The order of the fields is the order on the wire.
 #[derive(Serialize)]
-struct Body<'a> {
+struct Body<D> {
     r#type: &'static str,
     timestamp: String,
-    data: Data<'a>,
+    data: D,
+}
+
+impl<D: Serialize> Body<D> {
+    /// The bytes to send, of an event of `at_micros`.
+    fn bytes(r#type: &'static str, at_micros: i64, data: D) -> Vec<u8> {
+        let body = Self { r#type, timestamp: rfc3339_micros(at_micros), data };
+        // Strings and numbers only: there is no value here that JSON cannot hold.
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
 }
 
 #[derive(Serialize)]
@@ -61,27 +70,22 @@ impl Entry<'_> {
         }
         full.extend_from_slice(self.path.as_bytes());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let body = Body {
-            r#type: "file.landed",
-            timestamp: rfc3339_micros(self.committed_micros),
-            data: Data {
-                id: self.id.to_string(),
-                instance: self.instance,
-                host: self.host,
-                watch: self.watch.as_str(),
-                path: text(&full),
-                rel_path: text(self.path.as_bytes()),
-                name: text(self.path.name()),
-                path_b64: std::str::from_utf8(&full).is_err().then(|| STANDARD.encode(&full)),
-                size: self.version.size,
-                mtime: rfc3339_nanos(self.version.mtime),
-                generation: self.generation,
-                previous_id: self.previous.map(|id| id.to_string()),
-                initial: self.initial,
-            },
+        let data = Data {
+            id: self.id.to_string(),
+            instance: self.instance,
+            host: self.host,
+            watch: self.watch.as_str(),
+            path: text(&full),
+            rel_path: text(self.path.as_bytes()),
+            name: text(self.path.name()),
+            path_b64: std::str::from_utf8(&full).is_err().then(|| STANDARD.encode(&full)),
+            size: self.version.size,
+            mtime: rfc3339_nanos(self.version.mtime),
+            generation: self.generation,
+            previous_id: self.previous.map(|id| id.to_string()),
+            initial: self.initial,
         };
-        // Strings and numbers only: there is no value here that JSON cannot hold.
-        serde_json::to_vec(&body).unwrap_or_default()
+        Body::bytes("file.landed", self.committed_micros, data)
     }
 }
 

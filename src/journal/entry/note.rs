@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
-use super::rfc3339_micros;
+use super::Body;
 use crate::{
     arrival::EventId,
     notice::{About, Told},
@@ -16,13 +16,6 @@ pub(crate) struct Note<'a> {
     pub(crate) told: &'a Told,
     /// Microseconds since 1970.
     pub(crate) committed_micros: i64,
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    r#type: &'static str,
-    timestamp: String,
-    data: Data<'a>,
 }
 
 struct Data<'a> {
@@ -49,13 +42,8 @@ impl Note<'_> {
 
     /// The bytes to store and to send.
     pub(crate) fn body(&self, id: EventId) -> Vec<u8> {
-        let body = Body {
-            r#type: self.told.notice.kind.name(),
-            timestamp: rfc3339_micros(self.committed_micros),
-            data: Data { id, note: self },
-        };
-        // Strings and numbers only: there is no value here that JSON cannot hold.
-        serde_json::to_vec(&body).unwrap_or_default()
+        let kind = self.told.notice.kind.name();
+        Body::bytes(kind, self.committed_micros, Data { id, note: self })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::rfc3339_micros;
+use super::Body;
 use crate::arrival::{EventId, Name};
 
 /// Everything that the body tells.
@@ -15,14 +15,6 @@ pub(crate) struct Ping<'a> {
     pub(crate) made_micros: i64,
 }
 
-/// The shape of every other event, so that a receiver reads it with the same code.
-#[derive(Serialize)]
-struct Body<'a> {
-    r#type: &'static str,
-    timestamp: String,
-    data: Data<'a>,
-}
-
 #[derive(Serialize)]
 struct Data<'a> {
     id: EventId,
@@ -32,13 +24,11 @@ struct Data<'a> {
 }
 
 impl Ping<'_> {
-    /// The bytes to send.
+    /// The bytes to send, in the shape of every other event: a receiver reads it with the same code.
     pub(crate) fn body(&self, id: EventId) -> Vec<u8> {
         let Ping { instance, host, endpoint, made_micros } = self;
         let data = Data { id, instance, host, endpoint: endpoint.as_str() };
-        let body = Body { r#type: "watchd.ping", timestamp: rfc3339_micros(*made_micros), data };
-        // Strings only: there is no value here that JSON cannot hold.
-        serde_json::to_vec(&body).unwrap_or_default()
+        Body::bytes("watchd.ping", *made_micros, data)
     }
 }
 
