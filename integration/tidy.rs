@@ -57,6 +57,10 @@ const IMPURE: &[&str] = &[
     "getrandom",
     "clock::mono",
     "clock::wall",
+    "stat::",
+    "lease::",
+    "directory::",
+    "chance::",
 ];
 /// A name from outside, and the only places that may say it: swapping it then touches one place.
 const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[

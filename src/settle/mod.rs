@@ -207,7 +207,7 @@ impl Stage {
                     info!(watch = %self.config.name, %path, "waiting for writer");
                 }
                 Step::Dropped | Step::Waits => {
-                    if let Outcome::Unclear(error) = outcome {
+                    if let Outcome::Unclear(error) | Outcome::Short(error) = outcome {
                         self.unclear.note(path, error);
                     }
                 }
@@ -224,13 +224,12 @@ impl Stage {
     fn set_aside(&mut self, path: &RelPath, outcome: &Outcome, now: Instant) {
         let why = match outcome {
             Outcome::NoMarker => Why::NoMarker,
-            Outcome::Unclear(error) if stat::is_shortage(error) => return,
             Outcome::Unclear(error) => Why::Unclear { error: error.to_string() },
             Outcome::OtherSize => {
                 WatchVitals::count(&self.ports.vitals.ignored, 1);
                 return;
             }
-            Outcome::Writing => return,
+            Outcome::Writing | Outcome::Short(_) => return,
             Outcome::Looked { .. } | Outcome::Gone | Outcome::NotAFile => {
                 self.aside.take(path);
                 return;
@@ -254,7 +253,7 @@ impl Stage {
         match self.is_released(path) {
             Ok(true) => {}
             Ok(false) => return Outcome::NoMarker,
-            Err(error) => return Outcome::Unclear(error),
+            Err(error) => return probe::failed(error),
         }
         let root = &self.config.path;
         let (full, dir) = (path.under(root), path.parent().under(root));

@@ -22,9 +22,16 @@ pub(crate) fn look(path: &Path, dir: &Path, before: Option<&Sample>, detect: boo
             stat_only(path, policy)
         }
     });
-    found.unwrap_or_else(|error| {
-        if stat::is_absence(&error) { Outcome::Gone } else { Outcome::Unclear(error) }
-    })
+    found.unwrap_or_else(failed)
+}
+
+/// What it means that it could not be looked at.
+pub(super) fn failed(error: io::Error) -> Outcome {
+    match error {
+        error if stat::is_absence(&error) => Outcome::Gone,
+        error if stat::is_shortage(&error) => Outcome::Short(error),
+        error => Outcome::Unclear(error),
+    }
 }
 
 fn open_and_ask(path: &Path, before: Option<&Sample>, policy: Policy) -> io::Result<Outcome> {
@@ -76,5 +83,7 @@ mod tests {
         assert!(matches!(look(&missing.join("x"), &missing, None, true), Outcome::Gone));
         let long = dir.path().join("x".repeat(300));
         assert!(matches!(look(&long, dir.path(), None, true), Outcome::Unclear(_)));
+        let shortage = rustix::io::Errno::MFILE.into();
+        assert!(matches!(failed(shortage), Outcome::Short(_)));
     }
 }

@@ -12,10 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    arrival::{Found, Identity, RelPath, Sample, Settled, Sighting, Version},
-    stat,
-};
+use crate::arrival::{Found, Identity, RelPath, Sample, Settled, Sighting, Version};
 
 /// The longest wait between two probes of a file that a writer holds.
 const SHORTAGE_PATIENCE: Duration = Duration::from_secs(2);
@@ -49,6 +46,8 @@ pub(crate) enum Outcome {
     /// The file system would not say. It is not waited for: the directory is the queue, and what cannot be
     /// looked at must not take the room of what can.
     Unclear(io::Error),
+    /// This machine lacks something for the moment, and no event tells when that is over: it is looked at again.
+    Short(io::Error),
 }
 
 /// What became of a file after a look.
@@ -221,9 +220,7 @@ impl Tracker {
                 candidate.held_since.get_or_insert(now);
                 (Step::HeldByWriter { first }, wait.min(WRITER_PATIENCE.max(self.quiet)))
             }
-            Outcome::Unclear(error) if stat::is_shortage(error) => {
-                (Step::Waits, SHORTAGE_PATIENCE.max(self.quiet))
-            }
+            Outcome::Short(_) => (Step::Waits, SHORTAGE_PATIENCE.max(self.quiet)),
             Outcome::Gone
             | Outcome::NotAFile
             | Outcome::OtherSize

@@ -180,7 +180,7 @@ fn what_this_machine_could_not_look_at_for_want_of_descriptors_is_looked_at_agai
     bench.sight(1, Found::Event).after(2000);
     for _ in 0..3 {
         let shortage = io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error());
-        assert!(matches!(bench.look(&Outcome::Unclear(shortage)), Step::Waits));
+        assert!(matches!(bench.look(&Outcome::Short(shortage)), Step::Waits));
         bench.after(2000);
     }
     assert!(matches!(bench.look(&looked(1)), Step::Settled(..)));
