@@ -5,7 +5,10 @@ use std::{
     process::ExitCode,
 };
 
-use crate::config::{self, Problems, Sources};
+use crate::{
+    config::{self, Problems, Sources},
+    terminal::say,
+};
 
 /// What a process ends with; sysexits.h calls 78 `EX_CONFIG`, and systemd does not restart after it.
 pub const EXIT_CONFIG: u8 = 78;
@@ -17,7 +20,7 @@ pub fn check(sources: &Sources) -> ExitCode {
             report(&loaded.warnings);
             let watches = count(loaded.config.watches.len(), "watch", "watches");
             let endpoints = count(loaded.config.endpoints.len(), "endpoint", "endpoints");
-            say(&format!("ok: {watches}, {endpoints}\n"))
+            say(&format!("ok: {watches}, {endpoints}\n"), ExitCode::SUCCESS)
         }
         Err(problems) => refused(&problems),
     }
@@ -28,7 +31,7 @@ pub fn print_config(sources: &Sources) -> ExitCode {
     match config::load(sources) {
         Ok(loaded) => {
             report(&loaded.warnings);
-            say(&loaded.to_toml())
+            say(&loaded.to_toml(), ExitCode::SUCCESS)
         }
         Err(problems) => refused(&problems),
     }
@@ -50,14 +53,6 @@ pub fn report(problems: &Problems) {
     let text = problems.render(colour);
     // Nobody is left to tell when standard error is closed.
     let _closed = writeln!(io::stderr().lock(), "{text}");
-}
-
-/// A reader that went away, such as `head`, is no success.
-fn say(text: &str) -> ExitCode {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
 }
 
 fn count(number: usize, one: &str, many: &str) -> String {

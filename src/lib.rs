@@ -48,5 +48,6 @@ pub mod stat;
 pub mod status;
 pub mod stop;
 pub mod systemd;
+pub(crate) mod terminal;
 pub mod vitals;
 pub mod watch;

@@ -12,6 +12,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::Cli;
+use crate::terminal::failed;
 
 /// Prints a completion script.
 pub fn completions(shell: Shell) -> ExitCode {
@@ -49,9 +50,6 @@ fn ended(written: io::Result<()>) -> ExitCode {
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
-        Err(error) => {
-            let _closed = writeln!(io::stderr(), "watchd: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     control::{NoAnswer, TreatedRow},
     journal::{Remedied, look::Filter},
     operator::place::Place,
+    terminal::{complain, failed},
 };
 
 /// Does what was asked. 1: it failed, or there was nothing to do it with.
@@ -36,15 +37,8 @@ pub fn run(events: Events) -> ExitCode {
     match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) | Err(Failed::Printing(_)) => ExitCode::FAILURE,
-        Err(why) => {
-            complain(&why.to_string());
-            ExitCode::FAILURE
-        }
+        Err(why) => failed(&why),
     }
-}
-
-fn complain(what: &str) {
-    let _closed = writeln!(io::stderr(), "watchd: {what}");
 }
 
 /// Prints the deliveries that fit; whether there was one.

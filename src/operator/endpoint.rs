@@ -1,12 +1,13 @@
 //! `watchd endpoint ...`: what an operator does about one endpoint.
 
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use super::place::Which;
-use crate::{arrival::Name, control::Resumed};
+use crate::{
+    arrival::Name,
+    control::Resumed,
+    terminal::{failed, say},
+};
 
 /// Delivers again to an endpoint that answered 410 Gone. 1: it is not parked, or the daemon does not answer.
 pub fn resume(which: Which, name: &Name, json: bool) -> ExitCode {
@@ -25,13 +26,5 @@ pub fn resume(which: Which, name: &Name, json: bool) -> ExitCode {
         (false, true) => format!("endpoint {name} is delivered to again\n"),
         (false, false) => format!("endpoint {name} was not parked\n"),
     };
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Ok(()) if resumed.was_parked => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    }
-}
-
-fn failed(error: &impl ToString) -> ExitCode {
-    let _closed = writeln!(io::stderr(), "watchd: {}", error.to_string());
-    ExitCode::FAILURE
+    say(&text, if resumed.was_parked { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

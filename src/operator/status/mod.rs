@@ -2,11 +2,7 @@
 
 mod text;
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::{collections::BTreeMap, process::ExitCode};
 
 use serde::Serialize;
 
@@ -18,6 +14,7 @@ use crate::{
         snapshot::{Snapshot, SnapshotError},
     },
     status::Status,
+    terminal::{complain, failed, say},
 };
 
 /// What the journal of a daemon that does not run holds.
@@ -56,25 +53,13 @@ pub fn run(which: Which, json: bool) -> ExitCode {
                 (text, ExitCode::FAILURE)
             }
             Err(error) => {
-                complain("the daemon is not running");
+                complain(&"the daemon is not running");
                 return failed(&error);
             }
         },
         Err(error) => return failed(&error),
     };
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Ok(()) => code,
-        Err(_) => ExitCode::FAILURE,
-    }
-}
-
-fn failed(error: &impl ToString) -> ExitCode {
-    complain(&error.to_string());
-    ExitCode::FAILURE
-}
-
-fn complain(what: &str) {
-    let _closed = writeln!(io::stderr(), "watchd: {what}");
+    say(&text, code)
 }
 
 fn line(document: &impl Serialize) -> String {

@@ -8,10 +8,7 @@ mod advice;
 mod report;
 mod text;
 
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::{io, process::ExitCode};
 
 use self::report::Report;
 use crate::{
@@ -19,6 +16,7 @@ use crate::{
     check, clock,
     config::{self, Sources, checked::Config},
     deliver, journal,
+    terminal::{complain, failed, say},
 };
 
 /// As for a command line that cannot be understood.
@@ -39,16 +37,10 @@ pub fn run(sources: &Sources, name: &Name, json: bool) -> ExitCode {
     };
     let report = match test(&config, endpoint) {
         Ok(report) => report,
-        Err(error) => {
-            complain(&error.to_string());
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return failed(&error),
     };
     let text = if json { report.json() } else { text::of(&report) };
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Ok(()) if report.accepted => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    }
+    say(&text, if report.accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn test(config: &Config, endpoint: &config::checked::Endpoint) -> io::Result<Report> {
@@ -64,8 +56,4 @@ fn test(config: &Config, endpoint: &config::checked::Endpoint) -> io::Result<Rep
 fn names(config: &Config) -> String {
     let names: Vec<_> = config.endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
     names.join(", ")
-}
-
-fn complain(what: &str) {
-    let _closed = writeln!(io::stderr(), "watchd: {what}");
 }
