@@ -46,8 +46,7 @@ pub(super) fn outcome(result: &Result<Reply, Fault>, with: &Read<'_>) -> Outcome
 fn of_reply(reply: &Reply, with: &Read<'_>) -> Outcome {
     let lines = reply.retry_after.iter().map(Vec::as_slice);
     let retry_after = retry_after::floor(lines, reply.date.as_deref(), with.now);
-    let theirs = reply.date.as_deref().and_then(retry_after::unix_seconds);
-    let offset = theirs.map(|theirs| theirs.saturating_sub(with.now.unix_seconds()));
+    let offset = clock_offset_s(reply, with.now);
     let answer = Answer {
         status: reply.status,
         retry_after: retry_after.is_some(),
@@ -69,6 +68,12 @@ fn of_reply(reply: &Reply, with: &Read<'_>) -> Outcome {
     let (status, took) = (Some(reply.status), with.took);
     let refusal = Refusal { class: class.name(), status, reason, answer, took };
     Outcome { class, retry_after, refusal }
+}
+
+/// The receiver's clock minus ours, in seconds, if it says so.
+pub(super) fn clock_offset_s(reply: &Reply, now: WallMs) -> Option<i64> {
+    let theirs = reply.date.as_deref().and_then(retry_after::unix_seconds)?;
+    Some(theirs.saturating_sub(now.unix_seconds()))
 }
 
 fn of_clock(offset: i64) -> String {

@@ -8,14 +8,13 @@ use super::{
     lane::Outcome,
     open::{Opened, open},
     reading::{self, Read},
-    retry_after,
     verdict::Class,
 };
 use crate::{
     arrival::EventId,
     clock,
     config::checked::Endpoint,
-    http::{Client, Fault, Reply, Walk},
+    http::{Client, Fault, Walk},
 };
 
 /// How far it went.
@@ -60,13 +59,8 @@ pub async fn trial(endpoint: &Endpoint, event: EventId, body: Vec<u8>) -> Result
     let (statuses, signed) = (&endpoint.statuses, form.is_signed());
     let read = Read { redactor: &redactor, statuses, signed, now, took };
     let outcome = reading::outcome(&result, &read);
-    let clock_offset_s = result.as_ref().ok().and_then(|reply| offset(reply, now.unix_seconds()));
+    let clock_offset_s = result.as_ref().ok().and_then(|reply| reading::clock_offset_s(reply, now));
     let receiver = Client::receiver(&courier).to_owned();
     let fault = result.err();
     Ok(Trial { receiver, opened_in, signed, walk, outcome, fault, clock_offset_s })
-}
-
-fn offset(reply: &Reply, ours: i64) -> Option<i64> {
-    let theirs = reply.date.as_deref().and_then(retry_after::unix_seconds)?;
-    Some(theirs.saturating_sub(ours))
 }

@@ -21,7 +21,6 @@ use super::{
     parking::Parking,
     reading::{self, Read},
     renewal::Renewal,
-    retry_after,
     schedule::{Dice, Schedule},
     story,
     verdict::Class,
@@ -37,7 +36,8 @@ use crate::{
     vitals::{LaneState, LaneVitals},
 };
 
-/// The journal is asked at least this often, whatever it announces; less often once it had nothing.
+/// The journal is asked at least this often, whatever it announces; less often once it had nothing. While
+/// something waits this is also the beat by which `doubt` looks at files.
 const ASK_EVERY: Duration = Duration::from_mins(1);
 const ASK_IDLE: Duration = Duration::from_mins(10);
 /// Delivered events wait so long, or until there are so many, to be stored together.
@@ -255,8 +255,8 @@ impl<C: Courier> Worker<C> {
     }
 
     fn note_clock(&self, reply: &Reply, now: WallMs) {
-        if let Some(theirs) = reply.date.as_deref().and_then(retry_after::unix_seconds) {
-            self.vitals.clock_offset_s.store(theirs.saturating_sub(now.unix_seconds()), Relaxed);
+        if let Some(offset) = reading::clock_offset_s(reply, now) {
+            self.vitals.clock_offset_s.store(offset, Relaxed);
         }
     }
 
