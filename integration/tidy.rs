@@ -20,6 +20,7 @@ const PURE: &[&str] = &[
     "watch/pending",
     "watch/schedule",
     "settle/tracker",
+    "settle/pace",
     "settle/unclear",
     "settle/aside",
     "vitals/health",

@@ -49,8 +49,8 @@ pub use self::{
 pub(crate) use self::{question::Question, source::Source, writer::Writer};
 use crate::{
     arrival::{
-        Conclusion, DueBatch, FirstScan, Memory, Name, Outbox, Present, Recall, Recorded, Recorder,
-        RelPath, Scanned, Settled, Unavailable, UrlPrint, Wake,
+        Answers, Conclusion, DueBatch, FirstScan, Memory, Name, Outbox, Present, Recall, Recorded,
+        Recorder, RelPath, Scanned, Settled, Unavailable, UrlPrint, Wake,
     },
     clock,
     config::checked::{self, Config},
@@ -192,9 +192,12 @@ async fn ask<T>(
 }
 
 /// How a watch gets its answers.
-pub(crate) trait Line {
-    /// Puts the question, and waits for the answer.
-    fn ask<T>(&self, question: Question, answer: Answered<T>) -> Result<T, Unavailable>;
+pub(crate) trait Line: Clone + Send + 'static {
+    /// Puts a question.
+    fn put(&self, question: Question) -> Result<(), Unavailable>;
+
+    /// Waits for the answer.
+    fn wait<T>(&self, answer: Answered<T>) -> Result<T, Unavailable>;
 }
 
 /// To the writer's thread; blocks its own.
@@ -204,16 +207,23 @@ pub(crate) struct Blocking {
     beat: Arc<Beat>,
 }
 
-impl Line for Blocking {
-    fn ask<T>(&self, question: Question, answer: Answered<T>) -> Result<T, Unavailable> {
+impl Blocking {
+    /// What takes long now is the journal's.
+    fn away<T>(&self, wait: impl FnOnce() -> T) -> T {
         let before = self.beat.wait_for_another();
-        let sent = self.questions.blocking_send(question);
-        let answer = sent.map_or(Err(Unavailable), |()| match answer.blocking_recv() {
-            Ok(answer) => answer,
-            Err(_) => Err(Unavailable),
-        });
+        let outcome = wait();
         self.beat.resume(before, clock::mono());
-        answer
+        outcome
+    }
+}
+
+impl Line for Blocking {
+    fn put(&self, question: Question) -> Result<(), Unavailable> {
+        self.away(|| self.questions.blocking_send(question).map_err(|_| Unavailable))
+    }
+
+    fn wait<T>(&self, answer: Answered<T>) -> Result<T, Unavailable> {
+        self.away(|| answer.blocking_recv().map_err(|_| Unavailable))?
     }
 }
 
@@ -249,19 +259,25 @@ impl<L: Line> WatchView<L> {
         question: impl FnOnce(Arc<Source>, Reply<T>) -> Question,
     ) -> Result<T, Unavailable> {
         let (reply, answer) = oneshot::channel();
-        self.line.ask(question(Arc::clone(&self.source), reply), answer)
+        self.line.put(question(Arc::clone(&self.source), reply))?;
+        self.line.wait(answer)
     }
 }
 
-impl<L: Line + Send> Recorder for WatchView<L> {
-    fn record(&self, batch: Vec<Settled>) -> Vec<Recorded> {
-        let count = batch.len();
-        let answers = self.ask(|source, reply| Question::Record { source, batch, reply });
-        answers.unwrap_or_else(|Unavailable| vec![Recorded::NoRoom; count])
+impl<L: Line> Recorder for WatchView<L> {
+    fn record(&self, batch: Vec<Settled>) -> Answers {
+        let (count, source) = (batch.len(), Arc::clone(&self.source));
+        let (reply, answer) = oneshot::channel();
+        let put = self.line.put(Question::Record { source, batch, reply });
+        let line = self.line.clone();
+        Box::new(move || {
+            let answers = put.and_then(|()| line.wait(answer));
+            answers.unwrap_or_else(|Unavailable| vec![Recorded::NoRoom; count])
+        })
     }
 }
 
-impl<L: Line + Send> Memory for WatchView<L> {
+impl<L: Line> Memory for WatchView<L> {
     fn recall(&self, entries: Vec<Present>) -> Result<Vec<Recall>, Unavailable> {
         self.ask(|source, reply| Question::Recall { source, entries, reply })
     }
