@@ -47,6 +47,7 @@ const PURE: &[&str] = &[
     "restart/spell",
     "notice/desk",
     "heartbeat/judge",
+    "http/status_line",
 ];
 const IMPURE: &[&str] = &[
     "tokio::",
