@@ -125,7 +125,11 @@ impl PatternSet {
     }
 
     /// Whether the path or a directory above it matches: what is below an excluded directory is excluded.
+    /// The root has no name, not even an empty one that `*` could match.
     fn matches(&self, path: &RelPath) -> bool {
+        if path.is_root() {
+            return false;
+        }
         let bytes = path.as_bytes();
         let ends = || {
             let slashes = bytes.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at);
