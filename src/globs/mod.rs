@@ -3,6 +3,9 @@
 //! A pattern without `/` matches any component of the path, one with `/` the path relative to the root
 //! (gitignore(5)). The final name is judged, so `x.part` becomes a candidate when it is renamed to `x`.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
+
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};

@@ -8,6 +8,8 @@ mod answer;
 mod certificate;
 mod dial;
 mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod guard;
 mod proxy;
 mod status_line;
