@@ -84,6 +84,7 @@ const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     ("sd_notify", &["systemd"]),
     ("listenfd", &["systemd"]),
     ("maud", &["front/page"]),
+    ("dlmalloc", &["main"]),
 ];
 
 struct Source {
