@@ -15,11 +15,13 @@ const STAGES: &[&str] = &["watch", "settle", "journal", "deliver"];
 const PURE: &[&str] = &[
     "arrival",
     "globs",
+    "watch/breath",
     "watch/choice",
     "watch/rules",
     "watch/pending",
     "watch/schedule",
     "settle/tracker",
+    "settle/pace",
     "settle/unclear",
     "settle/aside",
     "vitals/health",

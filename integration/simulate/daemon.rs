@@ -25,7 +25,7 @@ use crate::{
         self, excerpt::Redactor, open::Opened, reopen::Reopening, request::Form, signature::Signer,
     },
     disk,
-    journal::{Answered, Journal, LaneView, Line, Question, WatchView, Writer},
+    journal::{Answered, Journal, LaneView, Question, WatchView, Writer, watch_view::Line},
     mounts::Mounts,
     notice::Notices,
     receiver::{Courier, tell},
@@ -77,7 +77,7 @@ async fn next_question() -> Option<Question> {
 struct AtOnce;
 
 impl Line for AtOnce {
-    fn ask<T>(&self, question: Question, mut answer: Answered<T>) -> Result<T, Unavailable> {
+    fn put(&self, question: Question) -> Result<(), Unavailable> {
         let names = |paths: &mut dyn Iterator<Item = &RelPath>| {
             paths.map(ToString::to_string).collect::<Vec<_>>().join(" ")
         };
@@ -91,6 +91,10 @@ impl Line for AtOnce {
             _ => {}
         }
         serve(question);
+        Ok(())
+    }
+
+    fn wait<T>(&self, mut answer: Answered<T>) -> Result<T, Unavailable> {
         answer.try_recv().map_err(|_| Unavailable)?
     }
 }

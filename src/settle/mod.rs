@@ -1,10 +1,12 @@
 //! Stage 2: sightings become [`Settled`] files once they are whole.
 //!
 //! One thread per watch. This file waits: for reports of the watch stage, for the earliest deadline.
-//! `tracker` decides (and `unclear`, what is told), `probe` looks.
+//! `tracker` and `pace` decide (and `unclear`, what is told), `probe` looks, `recording` hands over.
 
 mod aside;
+mod pace;
 mod probe;
+mod recording;
 mod tracker;
 mod unclear;
 
@@ -22,11 +24,13 @@ use tracing::{debug, info, warn};
 
 use self::{
     aside::Aside,
+    pace::Pace,
+    recording::UnderWay,
     tracker::{Outcome, Step, Tracker, Writers},
     unclear::{Told, Unclear},
 };
 use crate::{
-    arrival::{Recorded, Recorder, RelPath, Report, Sample, Settled},
+    arrival::{Recorder, RelPath, Report, Sample},
     clock,
     config::checked::Watch,
     filesystem::Policy,
@@ -42,9 +46,6 @@ const BATCH: usize = 128;
 /// Memory for the candidates of one watch, about 30,000 short names. Beyond that its reports wait, and
 /// with them its scans.
 const CANDIDATE_BYTES_MAX: usize = 10 << 20;
-
-/// First and longest wait after the journal had no room.
-const ROOM_PATIENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// What is waited for is published at most so often: it means going through all of it.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
@@ -77,9 +78,9 @@ pub(crate) struct Stage {
     ports: Ports,
     tracker: Tracker,
     policy: Policy,
-    /// Nothing is looked at before this: the journal had no room.
-    hold_until: Option<Instant>,
-    no_room: u32,
+    pace: Pace,
+    /// What the journal is recording.
+    under_way: Option<UnderWay>,
     next_stuck: Option<Instant>,
     unclear: Unclear,
     /// Whether it was told that writers cannot be asked for.
@@ -98,8 +99,8 @@ impl Stage {
             config,
             ports,
             policy: Policy::of(0),
-            hold_until: None,
-            no_room: 0,
+            pace: Pace::default(),
+            under_way: None,
             next_stuck: None,
             unclear: Unclear::default(),
             blind: false,
@@ -145,9 +146,10 @@ impl Stage {
 
     /// Looks at files whose time has come, and records those that are whole.
     pub(crate) fn step(&mut self, now: Instant) {
-        if self.hold_until.is_none_or(|hold| now >= hold) {
-            self.hold_until = None;
+        if self.pace.next_look(&self.tracker).is_some_and(|look| now >= look) {
             self.look_at_due(now);
+        } else {
+            self.take_answers();
         }
         self.name_stuck(now);
         self.name_unclear(now);
@@ -158,10 +160,7 @@ impl Stage {
     pub(crate) fn patience(&self) -> Duration {
         const FOREVER: Duration = Duration::from_hours(24);
         let now = clock::mono();
-        let look = self
-            .tracker
-            .next_deadline()
-            .map(|look| self.hold_until.map_or(look, |hold| hold.max(look)));
+        let look = self.pace.next_look(&self.tracker);
         let stuck = look.and(self.next_stuck);
         let publish = self.stale.then_some(self.publish_at);
         let wake = [look, stuck, publish, self.unclear.deadline(now)].into_iter().flatten().min();
@@ -216,7 +215,7 @@ impl Stage {
         }
         self.ports.vitals.settles.begin(clock::mono());
         if !whole.is_empty() {
-            self.record(whole);
+            self.hand_over(whole);
         }
     }
 
@@ -271,41 +270,6 @@ impl Stage {
     fn is_released(&self, path: &RelPath) -> io::Result<bool> {
         let Some(marker) = &self.config.done_marker else { return Ok(true) };
         stat::exists(&marker.of(path).under(&self.config.path))
-    }
-
-    fn record(&mut self, whole: Vec<Settled>) {
-        let answers = self.ports.recorder.record(whole.clone());
-        self.count(&answers);
-        let now = clock::mono();
-        let refused: Vec<Settled> = whole
-            .into_iter()
-            .zip(&answers)
-            .filter(|(_, a)| **a == Recorded::NoRoom)
-            .map(|(s, _)| s)
-            .collect();
-        if refused.is_empty() {
-            self.no_room = 0;
-            return;
-        }
-        let wait = ROOM_PATIENCE.0.saturating_mul(1 << self.no_room.min(8)).min(ROOM_PATIENCE.1);
-        if self.no_room == 0 {
-            warn!(watch = %self.config.name, files = refused.len(),
-                "the journal has no room: files stay in their directory until it has");
-            let files = u64::try_from(refused.len()).unwrap_or(u64::MAX);
-            self.ports.notices.tell(self.notice(Kind::OutboxFull).number("files", files));
-        }
-        self.no_room += 1;
-        self.hold_until = Some(now + wait);
-        for settled in refused {
-            self.tracker.again(settled, wait, now);
-        }
-    }
-
-    fn count(&self, answers: &[Recorded]) {
-        let known = answers.iter().filter(|answer| **answer == Recorded::AlreadySeen).count();
-        let new = answers.iter().filter(|answer| matches!(answer, Recorded::New(_))).count();
-        WatchVitals::count(&self.ports.vitals.known, known as u64);
-        WatchVitals::count(&self.ports.vitals.recorded, new as u64);
     }
 
     fn note_writers(&mut self, path: &RelPath, writers: Writers) {

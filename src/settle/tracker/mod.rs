@@ -187,6 +187,11 @@ impl Tracker {
         self.deadlines.first().map(|(until, _)| *until)
     }
 
+    /// When so many looks are due.
+    pub(crate) fn deadline_of(&self, many: usize) -> Option<Instant> {
+        self.deadlines.iter().nth(many.saturating_sub(1)).map(|(until, _)| *until)
+    }
+
     /// Files to look at now, at most `max`, with how they looked last. Each wants one [`Tracker::looked`].
     pub(crate) fn due(&mut self, now: Instant, max: usize) -> Vec<(RelPath, Option<Sample>)> {
         let mut due = Vec::new();
