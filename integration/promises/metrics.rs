@@ -103,6 +103,8 @@ fn worked(site: &Site) -> (Watchd, String) {
             && status["endpoints"][0]["delivered"] == 3
             && status["journal"]["dead"] == 1
     });
+    let recorded = "watchd_watch_files_total{watch=\"inbox\",result=\"recorded\"} 4\n";
+    wait_until("all four are counted", || front.get("/metrics").text().contains(recorded));
     config.reload(&watchd);
     let mut page = String::new();
     wait_until("the reload and a scan of the whole root are counted", || {
