@@ -146,14 +146,19 @@ impl Stage {
 
     /// Looks at files whose time has come, and records those that are whole.
     pub(crate) fn step(&mut self, now: Instant) {
-        if self.pace.next_look(&self.tracker).is_some_and(|look| now >= look) {
+        if self.is_due(now) {
             self.look_at_due(now);
-        } else {
-            self.take_answers();
+        }
+        if !self.is_due(now) {
+            self.take_answers(); // before a wait: what is refused has a time of its own
         }
         self.name_stuck(now);
         self.name_unclear(now);
         self.publish(now);
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.pace.next_look(&self.tracker).is_some_and(|look| now >= look)
     }
 
     /// How long there is nothing to do. With nothing waiting, until the next report.
