@@ -478,6 +478,21 @@ fn what_the_table_says_of_virtual_machines_is_what_their_scripts_do() {
 }
 
 #[test]
+fn every_section_of_the_tests_is_named_where_they_are_described() {
+    let script = fs::read_to_string(top().join("integration/test")).unwrap();
+    let sections = |name: &str| {
+        let (_, rest) = script.split_once(&format!("\n{name}=(")).unwrap();
+        rest.split_once(')').unwrap().0.to_owned()
+    };
+    let all = format!("{} {}", sections("SECTIONS"), sections("OTHER_SECTIONS"));
+    assert!(script.contains(&format!("[{} ...]", all.replace(' ', "|"))), "integration/test");
+    for file in ["CONTRIBUTING.md", "integration/README.md"] {
+        let text = fs::read_to_string(top().join(file)).unwrap();
+        assert!(text.contains(&format!(" of: {all}\n")), "{file} does not name: {all}");
+    }
+}
+
+#[test]
 fn tracked_files_name_no_private_place() {
     let listed = Command::new("git").arg("-C").arg(top()).args(["ls-files", "-z"]).output();
     let Some(listed) = listed.ok().filter(|output| output.status.success()) else {
