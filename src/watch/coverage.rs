@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{inbox::Inbox, schedule::Polled};
 use crate::{
@@ -28,6 +28,8 @@ pub(crate) struct Coverage {
     polled: BTreeSet<RelPath>,
     limit_told: bool,
     refusal_told: bool,
+    /// Kinds of file systems below the root that were told to have no events.
+    kinds_told: BTreeSet<&'static str>,
 }
 
 impl Coverage {
@@ -42,6 +44,7 @@ impl Coverage {
             polled: BTreeSet::new(),
             limit_told: false,
             refusal_told: false,
+            kinds_told: BTreeSet::new(),
         };
         if events {
             coverage.renew();
@@ -82,6 +85,20 @@ impl Coverage {
             Err(NotArmed::Missing) => {}
             Err(NotArmed::WatchLimit) => self.poll(dir, None),
             Err(NotArmed::Io(error)) => self.poll(dir, Some(&error)),
+        }
+    }
+
+    /// Scans `dir`, which lies on a file system of this kind: what others change there may cause no events.
+    pub(crate) fn rely_on_scans(&mut self, dir: &RelPath, kind: &'static str) {
+        if self.kernel.is_none() || self.polled.contains(dir) {
+            return;
+        }
+        // Something was mounted over what was watched.
+        self.disarm(dir);
+        self.polled.insert(dir.clone());
+        if self.kinds_told.insert(kind) {
+            info!(watch = %self.watch, path = %dir, filesystem = kind,
+                "scanning this directory and all others like it: changes by others may cause no events there");
         }
     }
 
@@ -143,8 +160,13 @@ impl Coverage {
         }
     }
 
-    /// The directories of [`Polled::Some`].
-    pub(crate) fn polled_dirs(&self) -> impl Iterator<Item = &RelPath> {
-        self.polled.iter()
+    /// How many directories [`Polled::Some`] are.
+    pub(crate) fn polled_count(&self) -> usize {
+        self.polled.len()
+    }
+
+    /// Those of them from which a walk reaches all others.
+    pub(crate) fn polled_places(&self) -> impl Iterator<Item = &RelPath> {
+        self.polled.iter().filter(|dir| dir.is_root() || !self.polled.contains(&dir.parent()))
     }
 }

@@ -178,7 +178,7 @@ impl<'a> Root<'a> {
     /// Begins a walk, if anything is due.
     fn begin(&mut self, now: Instant) {
         if self.schedule.expire(self.coverage.polled(), now) {
-            for dir in self.coverage.polled_dirs() {
+            for dir in self.coverage.polled_places() {
                 self.schedule.mark(dir.clone());
             }
         }
@@ -232,16 +232,23 @@ impl<'a> Root<'a> {
         self.report(seen)
     }
 
-    /// Arms and opens the next directory, if it can; false when there is none left.
+    /// Opens and arms the next directory, if it can, before anything of it is read; false when there is none left.
+    /// What is mounted below the root is trusted as its own file system is.
     fn enter_next(&mut self, tour: &mut Tour) -> bool {
         let Some(place) = tour.walk.next_dir() else { return false };
         let dir = place.rel.clone();
         let entered = stat::dir_id(&dir.under(&self.path), dir.is_root()).and_then(|id| {
-            self.coverage.arm(&dir, id);
-            tour.walk.enter(place)
+            let entered = tour.walk.enter(place);
+            match &entered {
+                Ok(policy) if !Choice::of(self.config, *policy).events => {
+                    self.coverage.rely_on_scans(&dir, policy.kind);
+                }
+                _ => self.coverage.arm(&dir, id),
+            }
+            entered
         });
         match entered {
-            Ok(()) => {
+            Ok(_) => {
                 self.unreadable.remove(&dir);
             }
             Err(error) => self.not_entered(&dir, &error),
@@ -284,7 +291,7 @@ impl<'a> Root<'a> {
     }
 
     fn publish(&self) {
-        let (armed, polled) = (self.coverage.armed_count(), self.coverage.polled_dirs().count());
+        let (armed, polled) = (self.coverage.armed_count(), self.coverage.polled_count());
         self.ports.vitals.change(|looks| {
             looks.backend = self.coverage.backend();
             looks.filesystem = self.place.policy.kind;

@@ -93,17 +93,18 @@ impl Walk {
         self.open.is_some()
     }
 
-    /// The next directory to enter, which must be armed first; `None` when the walk has ended.
+    /// The next directory to enter; `None` when the walk has ended.
     pub(crate) fn next_dir(&mut self) -> Option<Place> {
         self.todo.pop()
     }
 
-    /// Opens a directory for reading.
-    pub(crate) fn enter(&mut self, place: Place) -> io::Result<()> {
+    /// Opens a directory, which must be armed before it is read, and says what to expect of its file system.
+    pub(crate) fn enter(&mut self, place: Place) -> io::Result<Policy> {
         // The root may be a symbolic link that the operator configured; nothing below it may.
         let dir = Directory::open(&place.rel.under(&self.root), place.rel.is_root())?;
+        let policy = dir.policy();
         self.open = Some(OpenDir { place, dir });
-        Ok(())
+        Ok(policy)
     }
 
     /// Reads on, at most `entries_max` entries; directories among them are kept for later.
