@@ -15,6 +15,7 @@ const STAGES: &[&str] = &["watch", "settle", "journal", "deliver"];
 const PURE: &[&str] = &[
     "arrival",
     "globs",
+    "watch/breath",
     "watch/choice",
     "watch/rules",
     "watch/pending",

@@ -25,7 +25,7 @@ use crate::{
         self, excerpt::Redactor, open::Opened, reopen::Reopening, request::Form, signature::Signer,
     },
     disk,
-    journal::{Answered, Journal, LaneView, Line, Question, WatchView, Writer},
+    journal::{Answered, Journal, LaneView, Question, WatchView, Writer, watch_view::Line},
     mounts::Mounts,
     notice::Notices,
     receiver::{Courier, tell},

@@ -42,7 +42,7 @@ const ASK_EVERY: Duration = Duration::from_mins(1);
 const ASK_IDLE: Duration = Duration::from_mins(10);
 /// Delivered events wait so long, or until there are so many, to be stored together.
 const GATHER: Duration = Duration::from_millis(100);
-const GATHER_MAX: usize = 64;
+const GATHER_MAX: usize = 256;
 
 pub(super) struct Worker<C> {
     endpoint: Name,
