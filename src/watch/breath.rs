@@ -29,12 +29,10 @@ impl Breath {
         self.takes += 1;
     }
 
-    /// How long to leave those that come next.
-    pub(super) fn pause(&self, now: Instant) -> Duration {
-        if self.takes < TAKES_MAX {
-            return Duration::ZERO;
-        }
-        (self.since + WINDOW).saturating_duration_since(now)
+    /// How long to leave those that come next, if at all.
+    pub(super) fn pause(&self, now: Instant) -> Option<Duration> {
+        let end = self.since + WINDOW;
+        (self.takes >= TAKES_MAX && now < end).then(|| end - now)
     }
 }
 
@@ -50,7 +48,7 @@ mod tests {
         while now < t + Duration::from_millis(100) {
             breath.taken(now);
             takes += 1;
-            let pause = breath.pause(now);
+            let pause = breath.pause(now).unwrap_or_default();
             assert!(pause <= WINDOW && (takes >= TAKES_MAX || pause.is_zero()));
             now += pause + Duration::from_micros(10);
         }
@@ -64,7 +62,7 @@ mod tests {
         for n in 0..100 {
             let now = t + Duration::from_micros(500) * n;
             breath.taken(now);
-            assert!(breath.pause(now).is_zero());
+            assert_eq!(breath.pause(now), None);
         }
     }
 }

@@ -140,7 +140,9 @@ fn run(config: &checked::Watch, ports: &Ports, inbox: &Arc<Inbox>) {
         let now = clock::mono();
         let patience = stage.patience(now);
         ports.vitals.looks.wait_until(now + patience);
-        thread::sleep(breath.pause(now));
+        if let Some(pause) = breath.pause(now) {
+            thread::park_timeout(pause); // nobody wakes it
+        }
         let Ok(noted) = inbox.take(patience) else { return };
         if !noted.is_empty() {
             breath.taken(clock::mono());
