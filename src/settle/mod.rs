@@ -175,6 +175,9 @@ impl Stage {
     /// How long there is nothing to do. With nothing waiting, until the next report.
     pub(crate) fn patience(&self) -> Duration {
         const FOREVER: Duration = Duration::from_hours(24);
+        if self.under_way.is_some() {
+            return Duration::ZERO; // whatever else is due now comes first, then its answers
+        }
         let now = clock::mono();
         let look = self.pace.next_look(&self.tracker);
         let stuck = look.and(self.next_stuck);
@@ -291,6 +294,7 @@ impl Stage {
         if !self.config.writer_detection || writers != Writers::NoOpinion {
             return;
         }
+        WatchVitals::count(&self.ports.vitals.unasked, 1);
         if !self.blind {
             self.blind = true;
             warn!(watch = %self.config.name, %path,

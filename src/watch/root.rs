@@ -18,7 +18,7 @@ use super::{
     pending::Batch,
     rules::{Role, Rules},
     scan::Walk,
-    schedule::{Polled, Schedule},
+    schedule::Schedule,
     sweep::Sweep,
     tour::Tour,
 };
@@ -232,8 +232,7 @@ impl<'a> Root<'a> {
         self.report(seen)
     }
 
-    /// Opens and arms the next directory, if it can, before anything of it is read; false when there is none left.
-    /// What is mounted below the root is trusted as its own file system is.
+    /// Opens and arms the next directory, before anything of it is read; false when there is none left.
     fn enter_next(&mut self, tour: &mut Tour) -> bool {
         let Some(place) = tour.walk.next_dir() else { return false };
         let dir = place.rel.clone();
@@ -243,7 +242,7 @@ impl<'a> Root<'a> {
                 Ok(policy) if !Choice::of(self.config, *policy).events => {
                     self.coverage.rely_on_scans(&dir, policy.kind);
                 }
-                _ => self.coverage.arm(&dir, id),
+                _ => self.coverage.arm(&dir, id, tour.walk.is_whole()),
             }
             entered
         });
@@ -266,7 +265,7 @@ impl<'a> Root<'a> {
         if !whole {
             return;
         }
-        self.ports.vitals.scanned(LastScan { ended: now, took });
+        self.ports.vitals.scanned(LastScan { ended: now, took, other_size: tour.other_size });
         let first = tour.first;
         let scan = Scanned { known: tour.known, filesystem: self.place.filesystem, first };
         let Ok(missing) = self.ports.memory.scanned(scan) else {
@@ -279,15 +278,10 @@ impl<'a> Root<'a> {
             info!(watch = %self.config.name, path = %self.path.display(),
                 directories = self.coverage.armed_count(),
                 filesystem = self.place.policy.kind,
-                backend = self.coverage.backend(), because = self.because(),
+                backend = self.coverage.backend(), because = self.choice.reason(self.coverage.polled()),
                 writer_detection = self.choice.leases, identity = self.place.policy.told_apart_by(),
                 "watching");
         }
-    }
-
-    fn because(&self) -> &'static str {
-        let is_out = self.choice.events && self.coverage.polled() == Polled::Everything;
-        if is_out { "no inotify instance is left" } else { self.choice.because }
     }
 
     fn publish(&self) {

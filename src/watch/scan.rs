@@ -48,6 +48,8 @@ pub(crate) struct Slice {
     pub(crate) is_late: bool,
     /// The files.
     pub(crate) files: Vec<(RelPath, Sample)>,
+    /// Others, whose size does not count.
+    pub(crate) other_size: u64,
 }
 
 impl Walk {
@@ -115,7 +117,7 @@ impl Walk {
     ) -> Result<Slice, (RelPath, io::Error)> {
         let Some(mut open) = self.open.take() else { return Ok(Slice::empty()) };
         let (policy, is_late) = (open.dir.policy(), open.place.is_late);
-        let mut slice = Slice { policy, is_late, files: Vec::new() };
+        let mut slice = Slice { policy, is_late, files: Vec::new(), other_size: 0 };
         for _ in 0..entries_max {
             let Some(entry) = open.dir.next_entry() else { return Ok(slice) };
             let entry = match entry {
@@ -125,6 +127,7 @@ impl Walk {
             match look(&open, &entry, rules) {
                 Some(Look::Dir(rel)) => self.todo.push(Place { rel, is_late }),
                 Some(Look::File(rel, sample)) => slice.files.push((rel, sample)),
+                Some(Look::OtherSize) => slice.other_size += 1,
                 None => {}
             }
         }
@@ -135,13 +138,14 @@ impl Walk {
 
 impl Slice {
     fn empty() -> Self {
-        Self { policy: Policy::of(0), is_late: false, files: Vec::new() }
+        Self { policy: Policy::of(0), is_late: false, files: Vec::new(), other_size: 0 }
     }
 }
 
 enum Look {
     Dir(RelPath),
     File(RelPath, Sample),
+    OtherSize,
 }
 
 /// Judges one entry; stats it only when its name and type leave that open.
@@ -160,9 +164,9 @@ fn look(open: &OpenDir, entry: &Entry, rules: &Rules<'_>) -> Option<Look> {
     let sample = open.dir.sample(entry).ok()?;
     match sample.kind {
         Kind::Dir => rules.enters(&rel).then_some(Look::Dir(rel)),
-        Kind::File => {
-            (candidate && rules.takes_size(sample.size)).then_some(Look::File(rel, sample))
-        }
+        Kind::File if !candidate => None,
+        Kind::File if !rules.takes_size(sample.size) => Some(Look::OtherSize),
+        Kind::File => Some(Look::File(rel, sample)),
         Kind::Symlink | Kind::Other => None,
     }
 }
