@@ -14,9 +14,10 @@ use std::{
     io,
     sync::{
         Arc,
+        atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError},
     },
-    thread,
+    thread::{self, Thread},
     time::{Duration, Instant},
 };
 
@@ -26,7 +27,7 @@ use self::{
     aside::Aside,
     pace::Pace,
     recording::UnderWay,
-    tracker::{Outcome, Step, Tracker, Writers},
+    tracker::{Outcome, Step, Stuck, Tracker, Writers},
     unclear::{Told, Unclear},
 };
 use crate::{
@@ -64,12 +65,29 @@ pub struct Ports {
     pub notices: Notices,
 }
 
-/// Starts settling. The thread ends when the watch stage hangs up.
-pub fn start(config: Watch, ports: Ports) -> io::Result<()> {
+/// A running stage.
+pub struct Handle {
+    stopped: Arc<AtomicBool>,
+    thread: Thread,
+}
+
+impl Handle {
+    /// Has the thread end by itself. Without room for reports it would not see that the watch stage has: that
+    /// one waits for room.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
+/// Starts settling. The thread ends when it is stopped, or when the watch stage hangs up.
+pub fn start(config: Watch, ports: Ports) -> io::Result<Handle> {
     let name = format!("settle {}", config.name);
     let stage = Stage::new(config, ports);
-    thread::Builder::new().name(name).spawn(move || stage.run())?;
-    Ok(())
+    let stopped = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stopped);
+    let running = thread::Builder::new().name(name).spawn(move || stage.run(&told))?;
+    Ok(Handle { stopped, thread: running.thread().clone() })
 }
 
 /// The settling of one watch between two waits.
@@ -77,7 +95,6 @@ pub(crate) struct Stage {
     config: Watch,
     ports: Ports,
     tracker: Tracker,
-    policy: Policy,
     pace: Pace,
     /// What the journal is recording.
     under_way: Option<UnderWay>,
@@ -95,10 +112,9 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) fn new(config: Watch, ports: Ports) -> Self {
         Self {
-            tracker: Tracker::new(config.quiet),
+            tracker: Tracker::new(config.quiet, config.poll_interval),
             config,
             ports,
-            policy: Policy::of(0),
             pace: Pace::default(),
             under_way: None,
             next_stuck: None,
@@ -110,8 +126,8 @@ impl Stage {
         }
     }
 
-    fn run(mut self) {
-        loop {
+    fn run(mut self, stopped: &AtomicBool) {
+        while !stopped.load(Ordering::Acquire) {
             let patience = self.patience();
             self.ports.vitals.settles.wait_until(clock::mono() + patience);
             if self.has_room() {
@@ -164,6 +180,9 @@ impl Stage {
     /// How long there is nothing to do. With nothing waiting, until the next report.
     pub(crate) fn patience(&self) -> Duration {
         const FOREVER: Duration = Duration::from_hours(24);
+        if self.under_way.is_some() {
+            return Duration::ZERO; // whatever else is due now comes first, then its answers
+        }
         let now = clock::mono();
         let look = self.pace.next_look(&self.tracker);
         let stuck = look.and(self.next_stuck);
@@ -186,9 +205,7 @@ impl Stage {
     }
 
     fn adopt(&mut self, policy: Policy) {
-        self.policy = policy;
-        let quiet = policy.quiet(self.config.quiet, self.config.poll_interval);
-        self.tracker.set_quiet(quiet);
+        let quiet = self.tracker.adopt(policy);
         let asks = self.config.writer_detection && policy.lease;
         debug!(watch = %self.config.name, filesystem = policy.kind, writer_detection = asks,
             quiet_ms = quiet.as_millis(), "settling");
@@ -279,8 +296,11 @@ impl Stage {
 
     fn note_writers(&mut self, path: &RelPath, writers: Writers) {
         debug!(watch = %self.config.name, %path, writers = ?writers, "settled");
-        let expected = self.config.writer_detection && self.policy.lease;
-        if expected && writers == Writers::NoOpinion && !self.blind {
+        if !self.config.writer_detection || writers != Writers::NoOpinion {
+            return;
+        }
+        WatchVitals::count(&self.ports.vitals.unasked, 1);
+        if !self.blind {
             self.blind = true;
             warn!(watch = %self.config.name, %path,
                 "cannot see who has files of other users open: without CAP_LEASE only the quiet period protects them");
@@ -309,10 +329,14 @@ impl Stage {
             return;
         }
         self.next_stuck = Some(now + step);
-        for (path, age) in self.tracker.stuck(self.config.stuck_after, now) {
+        let Stuck { named, others } = self.tracker.stuck(self.config.stuck_after, now);
+        for (path, age) in named {
             warn!(watch = %self.config.name, %path, waiting_s = age.as_secs(), "this file does not settle");
             let stuck = self.notice(Kind::FileStuck).text("path", path.to_string());
             self.ports.notices.tell(stuck.number("waiting_s", age.as_secs()));
+        }
+        if others > 0 {
+            warn!(watch = %self.config.name, files = others, "more files do not settle");
         }
     }
 }

@@ -60,7 +60,7 @@ mod tests {
 
     /// A tracker that waits for so many files, seen a millisecond apart.
     fn tracker(files: u32, from: Instant) -> Tracker {
-        let mut tracker = Tracker::new(QUIET);
+        let mut tracker = Tracker::new(QUIET, QUIET);
         for number in 0..files {
             let path = RelPath::from_bytes(number.to_string().as_bytes());
             let sighting = Sighting { path, sample: None, found: Found::Event };
