@@ -87,12 +87,11 @@ pub(crate) fn stretches(name: &Name) -> Vec<Stretch> {
                 goes_on = false;
                 continue;
             };
-            match all.last_mut().filter(|last| goes_on && last.watch == *watch) {
-                Some(last) => last.until = held.until,
-                None => {
-                    let (watch, from, until) = (Rc::clone(watch), held.from, held.until);
-                    all.push(Stretch { watch, from, until });
-                }
+            if let Some(last) = all.last_mut().filter(|last| goes_on && last.watch == *watch) {
+                last.until = held.until;
+            } else {
+                let (watch, from, until) = (Rc::clone(watch), held.from, held.until);
+                all.push(Stretch { watch, from, until });
             }
             goes_on = true;
         }

@@ -175,7 +175,9 @@ impl Bench {
         let Some(places) = places else { return Ok(()) };
         prop_assert_eq!(&places, &wanted, "all that is wanted, and nothing else");
         if std::mem::take(&mut self.journal_fails) {
-            places.iter().for_each(|place| self.schedule.mark(place.clone()));
+            for place in &places {
+                self.schedule.mark(place.clone());
+            }
             self.schedule.hold(self.now);
             self.model.wanted = places;
             self.model.held_until = self.now + secs(2);

@@ -154,10 +154,9 @@ impl Bench {
             (Taken | Leaves, _) => None,
             (OurFault, _) => {
                 let wait = secs(self.model.local_wait);
-                self.model.local_wait = match was_paused {
-                    true => self.model.local_wait,
-                    false => (self.model.local_wait * 2).min(60),
-                };
+                if !was_paused {
+                    self.model.local_wait = (self.model.local_wait * 2).min(60);
+                }
                 (!was_paused).then_some((wait, wait))
             }
             (_, Some(floor)) => Some(floor),
