@@ -33,7 +33,15 @@ fn script(deeds: impl IntoIterator<Item = (u64, Deed)>) -> Script {
     let at = |(ms, deed)| (Duration::from_millis(ms), deed);
     let deeds: Vec<_> = deeds.into_iter().map(at).collect();
     let length = deeds.last().map_or(Duration::ZERO, |(at, _)| *at);
-    Script { toml: toml.to_owned(), magics: vec![EXT4], endpoints: 1, deeds, calm: false, length }
+    Script {
+        toml: toml.to_owned(),
+        later: Vec::new(),
+        magics: vec![EXT4],
+        endpoints: 1,
+        deeds,
+        calm: false,
+        length,
+    }
 }
 
 /// The kernel tells of the name by which a file was opened, and of no other (seed 1741 of the first script).

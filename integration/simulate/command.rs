@@ -156,5 +156,6 @@ fn summarize(all: &[(Run, Outcome)]) {
     for ((how, with), times) in crashes {
         println!("{times:>8} {how}{with}");
     }
+    println!("{:>8} reloads, {} files that a baseline met", sum(|o| o.reloads), sum(|o| o.silent));
     println!("{:>8} databases were deleted meanwhile", sum(|o| o.databases_lost));
 }

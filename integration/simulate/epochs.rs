@@ -9,23 +9,49 @@ use crate::arrival::{EventId, Name, RelPath, Version};
 pub(crate) struct Epoch {
     pub(crate) id: EventId,
     version: Version,
-    start: Duration,
+    pub(crate) start: Duration,
+    /// When something was done to it last, whether that changed it or not.
+    pub(crate) touched: Duration,
     end: Option<Duration>,
     /// How many had it open for writing, from when on.
     writers: Vec<(Duration, u32)>,
 }
 
+/// By which a file counts as whole, while a configuration holds.
+pub(crate) struct Terms {
+    pub(crate) from: Duration,
+    pub(crate) until: Duration,
+    pub(crate) quiet: Duration,
+    /// Whether writers can be asked for.
+    pub(crate) asks: bool,
+    /// What releases it.
+    pub(crate) marker: Option<RelPath>,
+}
+
+type Span = (Duration, Duration);
+
+const ALWAYS: Span = (Duration::ZERO, Duration::MAX);
+
 impl Epoch {
-    /// Whether there was a moment when nothing had changed for `quiet`, and nobody was writing.
-    fn was_whole(&self, quiet: Duration, ask: bool, now: Duration) -> bool {
-        let (from, to) = (self.start + quiet, self.end.unwrap_or(now).min(now));
-        if from > to || !ask {
-            return from <= to;
-        }
+    /// Whether there was a moment when nothing had changed for a quiet period, nobody was writing, and the
+    /// marker was there. Whoever looks from some time on can have seen no quiet period that began before.
+    fn was_whole(&self, terms: &Terms, released: &[Span], now: Duration) -> bool {
+        let from = self.start.max(terms.from) + terms.quiet;
+        let to = self.end.unwrap_or(now).min(now).min(terms.until);
+        let unwritten = if terms.asks { self.unwritten() } else { vec![ALWAYS] };
+        let meet = |a: &Span, b: &Span| a.0.max(b.0).max(from) <= a.1.min(b.1).min(to);
+        unwritten.iter().any(|a| released.iter().any(|b| meet(a, b)))
+    }
+
+    fn unwritten(&self) -> Vec<Span> {
         let ends = self.writers.iter().skip(1).map(|(at, _)| *at).chain([Duration::MAX]);
-        self.writers.iter().zip(ends).any(|((begin, count), end)| {
-            *count == 0 && (*begin).max(from) <= end.min(to) && end >= from
-        })
+        let spans = self.writers.iter().zip(ends);
+        spans.filter(|((_, count), _)| *count == 0).map(|((at, _), end)| (*at, end)).collect()
+    }
+
+    /// Whether somebody writes it now.
+    pub(crate) fn is_written(&self) -> bool {
+        self.writers.last().is_some_and(|(_, count)| *count > 0)
     }
 }
 
@@ -37,6 +63,8 @@ pub(crate) enum Judged {
     Early,
     /// It never was like that.
     Invented,
+    /// Its name did not count.
+    NotMeant,
 }
 
 /// All epochs of one watch.
@@ -51,6 +79,11 @@ impl Epochs {
         Self { instance: instance.to_owned(), watch, of: BTreeMap::new() }
     }
 
+    /// Whose arrivals these are.
+    pub(crate) fn watch(&self) -> &Name {
+        &self.watch
+    }
+
     /// What `path` means now: nothing, or this version with so many writers.
     pub(crate) fn note(&mut self, path: &RelPath, found: Option<(Version, u32)>, now: Duration) {
         let epochs = self.of.entry(path.clone()).or_default();
@@ -60,6 +93,7 @@ impl Epochs {
                 if open.writers.last().is_none_or(|(_, count)| *count != writers) {
                     open.writers.push((now, writers));
                 }
+                open.touched = now;
                 return;
             }
             (Some(open), _) => open.end = Some(now),
@@ -68,28 +102,47 @@ impl Epochs {
         if let Some((version, writers)) = found {
             let id = EventId::of(&self.instance, &self.watch, path, &version);
             let writers = vec![(now, writers)];
-            epochs.push(Epoch { id, version, start: now, end: None, writers });
+            epochs.push(Epoch { id, version, start: now, touched: now, end: None, writers });
         }
     }
 
+    /// `terms`: those under which a file of this name counts.
     pub(crate) fn judge(
         &self,
         path: &RelPath,
         id: EventId,
-        quiet: Duration,
-        ask: bool,
+        terms: &[Terms],
         now: Duration,
     ) -> Judged {
-        let all = self.of.get(path).map(Vec::as_slice).unwrap_or_default();
-        let mut same = all.iter().filter(|epoch| epoch.id == id).peekable();
+        let mut same = self.epochs(path).iter().filter(|epoch| epoch.id == id).peekable();
         if same.peek().is_none() {
             return Judged::Invented;
         }
-        if same.any(|epoch| epoch.was_whole(quiet, ask, now)) {
-            Judged::Whole
-        } else {
-            Judged::Early
+        if terms.is_empty() {
+            return Judged::NotMeant;
         }
+        let released: Vec<_> =
+            terms.iter().map(|terms| self.there(terms.marker.as_ref())).collect();
+        let was_whole = |epoch: &Epoch| {
+            terms.iter().zip(&released).any(|(terms, spans)| epoch.was_whole(terms, spans, now))
+        };
+        if same.any(was_whole) { Judged::Whole } else { Judged::Early }
+    }
+
+    fn epochs(&self, path: &RelPath) -> &[Epoch] {
+        self.of.get(path).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// When there was something of this name, if it is asked for.
+    fn there(&self, marker: Option<&RelPath>) -> Vec<Span> {
+        let Some(marker) = marker else { return vec![ALWAYS] };
+        let epochs = self.epochs(marker).iter();
+        epochs.map(|epoch| (epoch.start, epoch.end.unwrap_or(Duration::MAX))).collect()
+    }
+
+    /// What a name means now.
+    pub(crate) fn current(&self, path: &RelPath) -> Option<&Epoch> {
+        self.epochs(path).last().filter(|epoch| epoch.end.is_none())
     }
 
     /// Whose id this is, if it is that of anything that ever was.

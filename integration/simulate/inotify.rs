@@ -1,9 +1,13 @@
 //! The simulated inotify(7): instances with a bounded queue of events, and watches on inodes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Instant,
+};
 
 use crate::{
     arrival::RelPath,
+    clock,
     kernel::{Hint, NotArmed},
 };
 
@@ -40,6 +44,8 @@ pub(crate) struct Inotify {
     /// While it is set, nobody reads the queues.
     pub(crate) stalled: bool,
     pub(crate) overflows: u64,
+    /// When an event about this entry was queued last.
+    pub(crate) heard: BTreeMap<(u64, Vec<u8>), Instant>,
 }
 
 impl Inotify {
@@ -51,6 +57,7 @@ impl Inotify {
             watches_max: 8192,
             stalled: false,
             overflows: 0,
+            heard: BTreeMap::new(),
         }
     }
 
@@ -90,12 +97,15 @@ impl Inotify {
 
     /// Something happened to the entry `name` of the directory `dir`.
     pub(crate) fn emit(&mut self, dir: u64, name: &[u8], what: What) {
-        self.put(dir, |label| match what {
+        let is_queued = self.put(dir, |label| match what {
             What::File => Hint::File(label.join(name)),
             What::NewDir => Hint::Dir(label.join(name)),
             What::Entry => Hint::Entry(label.join(name)),
             What::Gone => Hint::Gone(label.join(name)),
         });
+        if is_queued {
+            self.heard.insert((dir, name.to_vec()), clock::mono());
+        }
     }
 
     /// The file system of an inode was unmounted.
@@ -109,16 +119,19 @@ impl Inotify {
         self.put(dir, |label| Hint::Entry(label.clone()));
     }
 
-    fn put(&mut self, dir: u64, hint: impl Fn(&RelPath) -> Hint) {
+    fn put(&mut self, dir: u64, hint: impl Fn(&RelPath) -> Hint) -> bool {
+        let mut is_queued = false;
         for instance in self.instances.values_mut() {
             let Some(label) = instance.watches.get(&dir) else { continue };
             if instance.queue.len() < self.queue_max {
                 instance.queue.push_back(hint(label));
+                is_queued = true;
             } else if instance.queue.back() != Some(&Hint::Lost) {
                 instance.queue.push_back(Hint::Lost);
                 self.overflows += 1;
             }
         }
+        is_queued
     }
 
     /// What the readers of the queues get now, at most `max` events each.

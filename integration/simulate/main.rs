@@ -54,6 +54,8 @@ mod lease;
 mod mounts;
 #[path = "../../src/notice/mod.rs"]
 mod notice;
+#[path = "../../src/daemon/plan.rs"]
+mod plan;
 #[path = "../../src/secret.rs"]
 mod secret;
 #[path = "../../src/settle/mod.rs"]
@@ -69,16 +71,23 @@ mod vitals;
 #[path = "../../src/watch/mod.rs"]
 mod watch;
 
+mod additions;
 mod cases;
 mod command;
 mod daemon;
 mod disk;
 mod epochs;
+mod held;
+mod idle;
 mod inotify;
+mod ledger;
+mod line;
+mod parts;
 mod receiver;
 mod run;
 mod script;
 mod seeded;
+mod settings;
 mod world;
 
 fn main() -> std::process::ExitCode {

@@ -11,12 +11,13 @@ use tokio::time::sleep;
 
 use crate::{
     arrival::{EventId, Name, RelPath},
-    config::checked::Config,
+    config::checked::Watch,
     deliver::attempt,
     disk,
-    epochs::Judged,
+    epochs::{Judged, Terms},
+    held::{self, Stretch},
     http::{Bytes, Fault, HeaderMap, Reply},
-    world,
+    ledger, world,
 };
 
 /// What a receiver does with requests at present.
@@ -64,7 +65,6 @@ pub(crate) struct Receivers {
     bodies: BTreeMap<EventId, Bytes>,
     /// The first database of the run was lost: bodies may be made anew.
     pub(crate) database_lost: bool,
-    quiet: BTreeMap<Name, (usize, Duration, bool)>,
     pub(crate) requests: u64,
     pub(crate) violations: Vec<String>,
     pub(crate) history: Option<Vec<String>>,
@@ -78,18 +78,10 @@ pub(crate) fn with<T>(f: impl FnOnce(&mut Receivers) -> T) -> T {
     RECEIVERS.with(|receivers| f(&mut receivers.borrow_mut()))
 }
 
-pub(crate) fn create(config: &Config, with_history: bool) {
-    let mut fresh = Receivers { history: with_history.then(Vec::new), ..Receivers::default() };
-    for endpoint in &config.endpoints {
-        fresh.endpoints.insert(endpoint.name.clone(), Endpoint::default());
-    }
-    for (at, watch) in config.watches.iter().enumerate() {
-        let policy = world::with(|w| w.volumes[at].policy());
-        let quiet = policy.quiet(watch.quiet, watch.poll_interval);
-        let asks = watch.writer_detection && policy.lease;
-        fresh.quiet.insert(watch.name.clone(), (at, quiet, asks));
-    }
-    with(|receivers| *receivers = fresh);
+pub(crate) fn create(endpoints: impl Iterator<Item = Name>, with_history: bool) {
+    let endpoints = endpoints.map(|name| (name, Endpoint::default())).collect();
+    let history = with_history.then(Vec::new);
+    with(|receivers| *receivers = Receivers { endpoints, history, ..Receivers::default() });
 }
 
 /// Adds a line to the history, if one is kept.
@@ -191,23 +183,51 @@ fn note(endpoint: &Name, id: EventId, taken: bool, mood: Mood) {
     });
 }
 
+/// How an announcement compares with what was true; `None` for a watch that there never was.
+fn truth(watch: &Name, path: &RelPath, id: EventId) -> Option<Judged> {
+    let stretches = held::stretches(watch);
+    world::with(|w| {
+        let (volume, now) = (&w.volumes[w.volume_named(watch)?], w.now());
+        let policy = volume.policy();
+        let terms = |stretch: &Stretch| Terms {
+            from: stretch.from,
+            until: stretch.until.unwrap_or(Duration::MAX),
+            quiet: policy.quiet(stretch.watch.quiet, stretch.watch.poll_interval),
+            asks: stretch.watch.writer_detection && policy.lease,
+            marker: stretch.watch.done_marker.as_ref().map(|marker| marker.of(path)),
+        };
+        let meant = stretches.iter().filter(|stretch| counts(&stretch.watch, path));
+        let terms: Vec<Terms> = meant.map(terms).collect();
+        (!stretches.is_empty()).then(|| volume.epochs.judge(path, id, &terms, now))
+    })
+}
+
+/// Whether a file of this name may be announced.
+pub(crate) fn counts(watch: &Watch, path: &RelPath) -> bool {
+    let is_marker = watch.done_marker.as_ref().is_some_and(|m| m.released_by(path).is_some());
+    watch.selection.takes_file(path) && !is_marker
+}
+
 /// P2 to P5, of one request as it leaves.
 fn judge(endpoint: &Name, said: &Said, body: &Bytes) {
     let Said { id, previous, watch, path } = said;
-    let found = with(|r| r.quiet.get(watch).copied());
-    let Some((volume, quiet, asks)) = found else {
-        return violation(format!("P3: {id} is of a watch that there is not: {watch}"));
-    };
-    let judged = world::with(|w| {
-        let now = w.now();
-        w.volumes[volume].epochs.judge(path, *id, quiet, asks, now)
-    });
-    match judged {
-        Judged::Whole => {}
-        Judged::Early => violation(format!("P2: {watch}/{path} was announced early, as {id}")),
-        Judged::Invented => {
+    if !held::names_endpoint(endpoint) {
+        violation(format!(
+            "P1: {id} was sent to {endpoint}, which is not configured: it is parked"
+        ));
+    }
+    match truth(watch, path, *id) {
+        Some(Judged::Whole) => {}
+        Some(Judged::Early) => {
+            violation(format!("P2: {watch}/{path} was announced early, as {id}"));
+        }
+        Some(Judged::NotMeant) => {
+            violation(format!("P2: {watch}/{path} was announced, whose name does not count"));
+        }
+        Some(Judged::Invented) => {
             violation(format!("P3: {watch}/{path} never was the version of which {id} is the id"));
         }
+        None => violation(format!("P3: {id} is of a watch that there is not: {watch}")),
     }
     if !disk::is_durable(*id) {
         violation(format!("P4: {id} of {watch}/{path} was sent before it was on disk"));
@@ -226,6 +246,8 @@ fn judge(endpoint: &Name, said: &Said, body: &Bytes) {
         let overtaken = previous.filter(|y| y != id && !ended(y));
         (first != body && !lost, overtaken)
     });
+    // Another endpoint may have been added since.
+    let overtaken = overtaken.filter(|before| ledger::is_meant_for(*before, endpoint));
     if changed {
         violation(format!("P3: the body of {id} is not what it was"));
     }
@@ -242,14 +264,7 @@ pub(crate) fn may_be_dead((endpoint, id): &(Name, EventId)) -> bool {
     })
 }
 
-/// Events that every one of `endpoints` should have: those that it has not taken.
-pub(crate) fn missing(endpoints: &[Name], ids: &BTreeSet<EventId>) -> Vec<(Name, EventId)> {
-    with(|r| {
-        let lacks = |name: &Name| {
-            let taken = r.endpoints.get(name).map(|e| &e.taken);
-            let lacking = ids.iter().filter(move |id| taken.is_none_or(|t| !t.contains_key(id)));
-            lacking.map(|id| (name.clone(), *id)).collect::<Vec<_>>()
-        };
-        endpoints.iter().flat_map(lacks).collect()
-    })
+/// Whether an endpoint has taken an event.
+pub(crate) fn has_taken(endpoint: &Name, id: EventId) -> bool {
+    with(|r| r.endpoints.get(endpoint).is_some_and(|e| e.taken.contains_key(&id)))
 }

@@ -12,10 +12,15 @@ use tokio::{
 };
 
 use crate::{
-    arrival::{EventId, Name},
-    config::{self, Sources, checked::Config},
+    arrival::{EventId, Name, RelPath},
+    config::{
+        self, Sources,
+        checked::{Config, Watch},
+    },
     daemon::{self, Daemon, Left},
     disk::{self, Trouble},
+    held, idle, ledger,
+    parts::Order,
     receiver::{self, Mood},
     script::{Deed, Script},
     seeded::Chance,
@@ -43,6 +48,9 @@ pub(crate) struct Outcome {
     pub(crate) simulated: Duration,
     /// Crashes by where they came, and what went with them.
     pub(crate) crashes: BTreeMap<(&'static str, &'static str), u64>,
+    pub(crate) reloads: u64,
+    /// Files that were recorded silently by a first scan.
+    pub(crate) silent: u64,
     /// Databases that were deleted while nobody had them open.
     pub(crate) databases_lost: u64,
 }
@@ -50,6 +58,8 @@ pub(crate) struct Outcome {
 struct Stage {
     script: Script,
     config: Config,
+    /// What reloads may find in the file.
+    later: Vec<Config>,
     daemon: Option<Daemon>,
     slots: BTreeMap<usize, u64>,
     chance: Chance,
@@ -60,11 +70,7 @@ struct Stage {
 
 /// Plays a script on this thread; dice follow from the seed.
 pub(crate) fn play(script: Script, seed: u64, with_history: bool) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime without I/O");
+    let runtime = idle::runtime();
     let place = tempfile::Builder::new().prefix("watchd-simulate-").tempdir_in(memory());
     let place = place.expect("a directory in memory");
     LocalSet::new().block_on(&runtime, async {
@@ -74,6 +80,20 @@ pub(crate) fn play(script: Script, seed: u64, with_history: bool) -> Outcome {
         stage.judge().await;
         stage.outcome
     })
+}
+
+/// The configuration that a file with this content is.
+fn read(toml: &str, place: &Path) -> Config {
+    let file = place.join("watchd.toml");
+    let toml = format!("{toml}dir = \"{}\"\n", place.join("state").display());
+    std::fs::write(&file, toml).expect("a file in memory");
+    let sources = Sources { config: Some(file), cwd: "/".into(), ..Sources::default() };
+    config::load(&sources).unwrap_or_else(|problems| panic!("{problems}")).config
+}
+
+/// The name of a watch or an endpoint.
+fn numbered(letter: char, number: usize) -> Name {
+    Name::parse(&format!("{letter}{number}")).expect("a name")
 }
 
 /// Where files cost no disk.
@@ -86,19 +106,20 @@ impl Stage {
     fn set(script: Script, seed: u64, state: &Path, with_history: bool) -> Self {
         disk::create();
         world::create(seed);
-        let file = state.join("watchd.toml");
-        let toml = format!("{}dir = \"{}\"\n", script.toml, state.join("state").display());
-        std::fs::write(&file, toml).expect("a file in memory");
-        let sources = Sources { config: Some(file), cwd: "/".into(), ..Sources::default() };
-        let config = config::load(&sources).unwrap_or_else(|problems| panic!("{problems}")).config;
-        for (watch, magic) in config.watches.iter().zip(&script.magics) {
-            world::with(|w| w.add_volume(&watch.path, *magic, "simulated", watch.name.clone()));
+        ledger::create();
+        let config = read(&script.toml, state);
+        let later = script.later.iter().map(|toml| read(toml, state)).collect();
+        for (number, magic) in script.magics.iter().enumerate() {
+            let (path, watch) = (format!("/w{number}"), numbered('w', number));
+            world::with(|w| w.add_volume(path.as_ref(), *magic, ledger::INSTANCE, watch));
         }
-        receiver::create(&config, with_history);
+        receiver::create((0..script.endpoints).map(|number| numbered('e', number)), with_history);
+        held::begin(&config);
         Self {
             daemon: Some(Daemon::start(&config)),
             script,
             config,
+            later,
             slots: BTreeMap::new(),
             chance: Chance::new(seed ^ 0xfa11),
             power: false,
@@ -144,6 +165,7 @@ impl Stage {
         if let Some(daemon) = self.daemon.take() {
             daemon.kill().await;
         }
+        held::newest_in_force();
         disk::revive(self.power.then_some(&mut self.chance));
         if self.power {
             world::with(world::World::drop_writers);
@@ -153,7 +175,7 @@ impl Stage {
 
     async fn act(&mut self, deed: Deed) {
         match deed {
-            Deed::Mood { endpoint, mood } => set_mood(&self.config, endpoint, mood),
+            Deed::Mood { endpoint, mood } => set_mood(endpoint, mood),
             Deed::QueueMax(max) => world::with(|w| w.inotify.queue_max = max),
             Deed::WatchesMax(max) => world::with(|w| w.inotify.watches_max = max),
             Deed::Stall(stalled) => world::with(|w| w.inotify.stalled = stalled),
@@ -173,9 +195,11 @@ impl Stage {
             Deed::Stop => {
                 if let Some(daemon) = self.daemon.take() {
                     daemon.stop().await;
+                    held::newest_in_force();
                     disk::revive(None);
                 }
             }
+            Deed::Reload { to, hangs } => self.reload(to, hangs),
             Deed::LoseDatabase => self.lose_database(),
             Deed::Start => self.start(),
             Deed::Rescan => self.daemon.iter().for_each(Daemon::rescan),
@@ -189,16 +213,33 @@ impl Stage {
         }
     }
 
+    /// The operator changes the file, and tells the daemon if it runs.
+    fn reload(&mut self, to: Option<usize>, hangs: Option<Duration>) {
+        let new = to.and_then(|to| self.later.get(to)).cloned();
+        self.outcome.reloads += 1;
+        if let Some(new) = &new {
+            spoil_what_changes(&self.config, new);
+            self.config = new.clone();
+        }
+        let number = held::asked_for(&self.config);
+        match &self.daemon {
+            Some(daemon) => daemon.reload(Order { config: new, number, hangs }),
+            None => held::in_force(number),
+        }
+    }
+
     /// Only a daemon that is down can lose it: otherwise it has the file open.
     fn lose_database(&mut self) {
         if self.daemon.is_some() {
             return;
         }
         let db = self.config.state.dir.join("journal.db");
+        let known = self.config.state.dir.join("instance").exists();
         let _wal = std::fs::remove_file(self.config.state.dir.join("journal.db-wal"));
         if std::fs::remove_file(db).is_ok() {
             self.outcome.databases_lost += 1;
             disk::forget_durable();
+            ledger::database_lost(known);
             receiver::with(|r| r.database_lost = true);
         }
     }
@@ -248,7 +289,7 @@ impl Stage {
         receiver::tell(|| "all is well from here on".to_owned());
         disk::set_trouble(Trouble::None);
         for endpoint in 0..self.script.endpoints {
-            set_mood(&self.config, endpoint, Mood::Takes);
+            set_mood(endpoint, Mood::Takes);
         }
         world::with(|w| {
             w.inotify.queue_max = 16384;
@@ -266,34 +307,68 @@ impl Stage {
         self.daemon.iter().for_each(Daemon::poke);
     }
 
-    /// What has to have been announced by the end: each file that is there, and each event that was stored.
+    /// What has to be announced: each file that is there, and each event that was stored. Only what is
+    /// configured can take it.
     fn owed(&self) -> Vec<(Name, EventId)> {
-        let durable: BTreeSet<EventId> = disk::durable().into_iter().collect();
-        let mut owed = Vec::new();
-        for (at, watch) in self.config.watches.iter().enumerate() {
-            let present: BTreeSet<EventId> = world::with(|w| {
-                let counts = |path: &_| watch.selection.takes_file(path);
-                let present = w.volumes[at].epochs.present();
-                present.filter(|(path, _)| counts(*path)).map(|(_, id)| id).collect()
-            });
-            let mine = |id: &EventId| world::with(|w| w.volumes[at].epochs.path_of(*id).is_some());
-            let stored = durable.iter().copied().filter(mine);
-            let all = present.into_iter().chain(stored).collect();
-            owed.extend(receiver::missing(&watch.endpoints, &all));
+        let mut owed = BTreeSet::new();
+        for watch in &self.config.watches {
+            for id in self.wanted(watch) {
+                let to = ledger::endpoints_of(id).unwrap_or_else(|| owed_anew(watch, id));
+                owed.extend(to.into_iter().map(|endpoint| (endpoint, id)));
+            }
         }
-        owed
+        for id in disk::durable() {
+            let to = ledger::endpoints_of(id).unwrap_or_default();
+            owed.extend(to.into_iter().map(|endpoint| (endpoint, id)));
+        }
+        let missing = |(to, id): &(Name, EventId)| !receiver::has_taken(to, *id);
+        owed.into_iter().filter(missing).collect()
+    }
+
+    fn is_configured(&self, endpoint: &Name) -> bool {
+        self.config.endpoints.iter().any(|configured| configured.name == *endpoint)
+    }
+
+    /// What is still to come.
+    fn awaited(&self) -> Vec<(Name, EventId)> {
+        self.owed().into_iter().filter(|(endpoint, _)| self.is_configured(endpoint)).collect()
+    }
+
+    /// The files that are there, count, are released, and were not there at a baseline.
+    fn wanted(&self, watch: &Watch) -> Vec<EventId> {
+        let present: Vec<(RelPath, EventId)> = world::with(|w| {
+            let Some(volume) = w.volume_named(&watch.name) else { return Vec::new() };
+            let epochs = &w.volumes[volume].epochs;
+            let is_released = |path: &RelPath| {
+                let marker = watch.done_marker.as_ref().map(|marker| marker.of(path));
+                marker.is_none_or(|marker| epochs.current(&marker).is_some())
+            };
+            let counts = |path: &RelPath| receiver::counts(watch, path) && is_released(path);
+            let present = epochs.present().filter(|(path, _)| counts(path));
+            present.map(|(path, id)| (path.clone(), id)).collect()
+        });
+        let is_old = |path: &RelPath, id| ledger::is_silent(id) && !self.landed_late(watch, path);
+        present.into_iter().filter(|(path, id)| !is_old(path, *id)).map(|(_, id)| id).collect()
+    }
+
+    /// Whether a file that a baseline met is known to have come later: the kernel told of it, and nobody has
+    /// disturbed the watch since. (Where somebody has, the first scan that is complete may meet it.)
+    fn landed_late(&self, watch: &Watch, path: &RelPath) -> bool {
+        let heard = ledger::was_heard(&watch.name, path);
+        let begins = held::stretches(&watch.name).last().map(|stretch| stretch.from);
+        self.script.calm && heard.zip(begins).is_some_and(|(heard, begins)| heard > begins)
     }
 
     async fn judge(&mut self) {
         let begin = Instant::now();
         let mut wait = Duration::from_secs(1);
-        while !self.owed().iter().all(receiver::may_be_dead) && begin.elapsed() < PATIENCE {
+        while !self.awaited().iter().all(receiver::may_be_dead) && begin.elapsed() < PATIENCE {
             self.wait_until(Instant::now() + wait).await;
             self.start();
             wait = (wait * 2).min(Duration::from_mins(10));
         }
         // Another attempt may bring what was refused, or end it.
-        while !self.owed().is_empty() && begin.elapsed() < REFUSED_PATIENCE {
+        while !self.awaited().is_empty() && begin.elapsed() < REFUSED_PATIENCE {
             self.wait_until(Instant::now() + wait).await;
             wait = (wait * 2).min(Duration::from_mins(10));
         }
@@ -306,6 +381,7 @@ impl Stage {
     async fn look(&mut self) -> Left {
         if let Some(daemon) = self.daemon.take() {
             daemon.stop().await;
+            held::newest_in_force();
             disk::revive(None);
         }
         let left = daemon::look_into(&self.config);
@@ -318,9 +394,19 @@ impl Stage {
 
     fn conclude(&mut self, left: &Left) {
         let dead: BTreeSet<_> = left.dead.iter().cloned().collect();
+        let parked: BTreeSet<_> = left.parked.iter().cloned().collect();
         for (endpoint, id) in self.owed().into_iter().filter(|owed| !dead.contains(owed)) {
             let (stored, what) = (disk::is_durable(id), world::with(|w| w.name_of(id)));
-            receiver::violation(format!("P1: {endpoint} never got {what}, {id}; stored: {stored}"));
+            if self.is_configured(&endpoint) {
+                let what = format!("{what}, {id}; stored: {stored}");
+                receiver::violation(format!("P1: {endpoint} never got {what}"));
+            } else if !parked.contains(&(endpoint.clone(), id)) {
+                let what = format!("{what}, {id}, which is not configured any more");
+                receiver::violation(format!("P1: nothing is parked for {endpoint} of {what}"));
+            }
+        }
+        for (endpoint, id) in left.waiting.iter().filter(|(to, _)| !self.is_configured(to)) {
+            receiver::violation(format!("P1: {id} waits for {endpoint}, and is not parked"));
         }
         self.judge_calm();
         receiver::with(|r| {
@@ -334,6 +420,7 @@ impl Stage {
             self.outcome.history = r.history.take().unwrap_or_default();
         });
         self.outcome.dead = dead.len() as u64;
+        self.outcome.silent = ledger::silent();
         (self.outcome.overflows, self.outcome.simulated) =
             world::with(|w| (w.inotify.overflows, w.now()));
     }
@@ -364,12 +451,30 @@ impl Stage {
     }
 }
 
-fn set_mood(config: &Config, endpoint: usize, mood: Mood) {
-    let name = &config.endpoints[endpoint].name;
+/// Who is to get what no database knows. What was delivered everywhere before one was lost may be known by its copy.
+fn owed_anew(watch: &Watch, id: EventId) -> BTreeSet<Name> {
+    let has_all = |to: BTreeSet<Name>| to.iter().all(|to| receiver::has_taken(to, id));
+    if ledger::endpoints_before(id).is_some_and(has_all) {
+        return BTreeSet::new();
+    }
+    watch.endpoints.iter().cloned().collect()
+}
+
+fn set_mood(endpoint: usize, mood: Mood) {
     receiver::with(|r| {
-        if let Some(endpoint) = r.endpoints.get_mut(name) {
+        if let Some(endpoint) = r.endpoints.get_mut(&numbered('e', endpoint)) {
             endpoint.mood = Some(mood);
             endpoint.spoiled |= mood != Mood::Takes;
+        }
+    });
+}
+
+/// An endpoint that is changed waits for what is under way.
+fn spoil_what_changes(old: &Config, new: &Config) {
+    receiver::with(|r| {
+        for (name, endpoint) in &mut r.endpoints {
+            let of = |config: &Config| config.endpoints.iter().find(|e| e.name == *name).cloned();
+            endpoint.spoiled |= of(old) != of(new);
         }
     });
 }

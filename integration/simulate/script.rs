@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use crate::{arrival::RelPath, disk::Trouble, receiver::Mood, seeded::Chance};
+use crate::{
+    additions, arrival::RelPath, disk::Trouble, receiver::Mood, seeded::Chance, settings::Settings,
+};
 
 /// One thing that is done to the world, or to the daemon.
 #[derive(Clone, Debug)]
@@ -94,11 +96,18 @@ pub(crate) enum Deed {
         failing: bool,
     },
     Rescan,
+    /// SIGHUP, with this one of the later configurations in the file; or with one that is refused.
+    Reload {
+        to: Option<usize>,
+        hangs: Option<Duration>,
+    },
 }
 
 /// A run before it is run.
 pub(crate) struct Script {
     pub(crate) toml: String,
+    /// Configurations that reloads go over to.
+    pub(crate) later: Vec<String>,
     /// `f_type` of each watched file system.
     pub(crate) magics: Vec<u64>,
     pub(crate) endpoints: usize,
@@ -114,11 +123,11 @@ pub(crate) const EXT4: u64 = 0xef53;
 const VFAT: u64 = 0x4d44;
 pub(crate) const UNKNOWN: u64 = 0x1234_5678;
 
-struct Author {
-    chance: Chance,
-    volumes: usize,
-    endpoints: usize,
-    length: Duration,
+pub(crate) struct Author {
+    pub(crate) chance: Chance,
+    pub(crate) volumes: usize,
+    pub(crate) endpoints: usize,
+    pub(crate) length: Duration,
     slots: usize,
     /// Every loss is made good by a scan of its own; without the safety scan that must be enough.
     rescans: bool,
@@ -135,7 +144,7 @@ impl Script {
         let kinds = [EXT4, EXT4, EXT4, EXT4, VFAT, UNKNOWN];
         let magics: Vec<u64> = (0..volumes).map(|_| *chance.pick(&kinds)).collect();
         let rescans = chance.percent(50);
-        let toml = toml(&mut chance, volumes, endpoints, rescans);
+        let settings = Settings::of(&mut chance, volumes, endpoints, rescans);
         let mut author =
             Author { chance, volumes, endpoints, length, slots: 0, rescans, deeds: Vec::new() };
         for _ in 0..author.chance.between(3, 40) {
@@ -149,67 +158,43 @@ impl Script {
                 author.trouble();
             }
         }
+        // From dice of their own: without additions a seed means what it meant before there were any.
+        author.chance = Chance::new(seed ^ 0x00ad_d171_0115);
+        let (first, later) = additions::add(&mut author, settings, calm);
+        let toml = first.toml();
+        let later = later.iter().map(Settings::toml).collect();
         let mut deeds = author.deeds;
         deeds.sort_by_key(|(at, _)| *at);
-        Self { toml, magics, endpoints, deeds, calm, length }
+        Self { toml, later, magics, endpoints, deeds, calm, length }
     }
-}
-
-fn toml(chance: &mut Chance, volumes: usize, endpoints: usize, rescans: bool) -> String {
-    use std::fmt::Write as _;
-    let mut toml = "instance = \"simulated\"\n".to_owned();
-    let rescan = if rescans { "10m" } else { "300h" };
-    let quiet = chance.pick(&["200ms", "1s", "2s"]);
-    for volume in 0..volumes {
-        let first = usize::try_from(chance.between(0, endpoints as u64)).unwrap_or(0);
-        let to: Vec<String> = (first..endpoints).map(|e| format!("\"e{e}\"")).collect();
-        let _infallible = write!(
-            toml,
-            "[watch.w{volume}]\npath = \"/w{volume}\"\nendpoints = [{}]\nquiet = \"{quiet}\"\npoll_interval = \"1s\"\nrescan_interval = \"{rescan}\"\n",
-            to.join(", ")
-        );
-    }
-    for endpoint in 0..endpoints {
-        let concurrency = chance.between(1, 6);
-        // Few attempts make dead letters; many try what lasts for hours.
-        let tries =
-            if chance.percent(25) { "attempts = 3\nretry_delays = [\"1s\", \"5s\"]\n" } else { "" };
-        let _infallible = write!(
-            toml,
-            "[endpoint.e{endpoint}]\nurl = \"http://127.0.0.1:1/\"\nconcurrency = {concurrency}\n{tries}"
-        );
-    }
-    let outbox = if chance.percent(15) { chance.between(4, 30) } else { 100_000 };
-    let _infallible = write!(toml, "[state]\noutbox_max_events = {outbox}\n");
-    toml
 }
 
 impl Author {
-    fn some_time(&mut self) -> Duration {
+    pub(crate) fn some_time(&mut self) -> Duration {
         let length = u64::try_from(self.length.as_millis()).unwrap_or(0);
         self.chance.millis(0, length)
     }
 
-    fn add(&mut self, at: Duration, deed: Deed) {
+    pub(crate) fn add(&mut self, at: Duration, deed: Deed) {
         self.deeds.push((at, deed));
     }
 
-    fn volume(&mut self) -> usize {
+    pub(crate) fn volume(&mut self) -> usize {
         usize::try_from(self.chance.between(0, self.volumes as u64)).unwrap_or(0)
     }
 
-    fn dir(&mut self) -> RelPath {
+    pub(crate) fn dir(&mut self) -> RelPath {
         RelPath::from_bytes(self.chance.pick(&["", "", "a", "b", "a/c", "a/c/d"]).as_bytes())
     }
 
-    fn file(&mut self) -> RelPath {
+    pub(crate) fn file(&mut self) -> RelPath {
         let name =
             *self.chance.pick(&["f0", "f1", "f2", "f3", "f4", "f5", "g.pdf", "x.part", ".h"]);
         self.dir().join(name.as_bytes())
     }
 
     /// One program does one thing, in one of the ways that programs have.
-    fn drop_something(&mut self) {
+    pub(crate) fn drop_something(&mut self) {
         let (at, volume) = (self.some_time(), self.volume());
         match self.chance.between(0, 16) {
             0..=4 => {
@@ -264,7 +249,7 @@ impl Author {
     }
 
     /// Opens, writes in pieces, sometimes stalls, closes.
-    fn write(&mut self, at: Duration, volume: usize, path: RelPath) {
+    pub(crate) fn write(&mut self, at: Duration, volume: usize, path: RelPath) {
         let slot = self.slots;
         self.slots += 1;
         let truncate = self.chance.percent(60);
@@ -320,7 +305,7 @@ impl Author {
         self.add(at, deed);
     }
 
-    fn burst(&mut self, at: Duration, volume: usize) {
+    pub(crate) fn burst(&mut self, at: Duration, volume: usize) {
         for n in 0..self.chance.between(5, 60) {
             let path = RelPath::from_bytes(format!("burst{n}").as_bytes());
             let at = at + self.chance.millis(0, 20);

@@ -310,6 +310,17 @@ impl World {
 
     // ---- what programs do ----------------------------------------------------------------------------
 
+    /// The volume of a watch.
+    pub(crate) fn volume_named(&self, watch: &Name) -> Option<usize> {
+        self.volumes.iter().position(|volume| volume.epochs.watch() == watch)
+    }
+
+    /// When the kernel queued an event about an entry last.
+    pub(crate) fn heard(&self, volume: usize, rel: &RelPath) -> Option<Duration> {
+        let heard = self.inotify.heard.get(&self.place_in(volume, rel)?)?;
+        Some(heard.saturating_duration_since(self.begin))
+    }
+
     /// The inode at `rel` of a volume, mounted or not.
     pub(crate) fn at(&self, volume: usize, rel: &RelPath) -> Option<Ino> {
         self.walk(self.volumes[volume].root, rel)

@@ -24,7 +24,7 @@ mod remedy;
 mod retention;
 mod schema;
 pub mod snapshot;
-mod source;
+pub(crate) mod source;
 mod store;
 mod tables;
 pub(crate) mod watch_view;

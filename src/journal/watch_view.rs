@@ -74,17 +74,17 @@ impl WatchView {
         let line = Blocking { beat: Arc::clone(beat), ..self.line.clone() };
         Self { line, ..self.clone() }
     }
-
-    /// Whatever this view asks for from now on is refused.
-    pub(crate) fn retire(&self) {
-        self.source.retired.store(true, Ordering::Release);
-    }
 }
 
 impl<L: Line> WatchView<L> {
     /// The view of one watch, by `line`.
     pub(crate) fn new(watch: &checked::Watch, line: L) -> Self {
         Self { source: Arc::new(Source::of(watch)), line }
+    }
+
+    /// Whatever this view asks for from now on is refused.
+    pub(crate) fn retire(&self) {
+        self.source.retired.store(true, Ordering::Release);
     }
 
     fn ask<T>(

@@ -143,7 +143,7 @@ impl Writer {
 
     /// Whatever becomes of it, no question is answered by the old set afterwards: a database that cannot
     /// take the new one is closed, and takes it when it is opened again.
-    fn configure(&mut self, configured: Configured, reply: Reply<()>) {
+    pub(crate) fn configure(&mut self, configured: Configured, reply: Reply<()>) {
         let dir = self.configured.dir.clone();
         let before = std::mem::replace(&mut self.configured, Configured { dir, ..configured });
         let Some(open) = &mut self.open else { return };

@@ -180,9 +180,6 @@ impl Stage {
     /// How long there is nothing to do. With nothing waiting, until the next report.
     pub(crate) fn patience(&self) -> Duration {
         const FOREVER: Duration = Duration::from_hours(24);
-        if self.under_way.is_some() {
-            return Duration::ZERO; // whatever else is due now comes first, then its answers
-        }
         let now = clock::mono();
         let look = self.pace.next_look(&self.tracker);
         let stuck = look.and(self.next_stuck);

@@ -315,4 +315,6 @@ impl Lane {
 }
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod tests;

@@ -142,6 +142,8 @@ impl Schedule {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests {
     use super::*;
 
