@@ -315,6 +315,4 @@ impl Lane {
 }
 
 #[cfg(test)]
-mod answers;
-#[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use super::super::*;
 
 fn secs(n: u64) -> Duration {
     Duration::from_secs(n)

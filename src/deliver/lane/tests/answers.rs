@@ -1,14 +1,12 @@
 //! Any answers in any order, against a model of what they mean: from the status line to what is stored.
 
-mod model;
-
 use proptest::prelude::*;
 
-use self::model::{
+use super::super::*;
+use super::meaning::{
     ATTEMPTS, Asks, Came, DELAYS, Event, Leaves, Meaning, Model, OurFault, Refused, RefusedForGood,
     Taken, WrongEndpoint, WrongProxy, asked, meaning, secs,
 };
-use super::*;
 use crate::{
     arrival::{EventId, Name, RelPath},
     clock::WallMs,
@@ -24,6 +22,7 @@ const NOW: WallMs = WallMs(784_111_777_000);
 const NOW_TEXT: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 /// Five minutes later, and more.
 const LATER_TEXT: &str = "Sun, 06 Nov 1994 08:55:00 GMT";
+
 /// The lane, and the model beside it.
 struct Bench {
     lane: Lane,

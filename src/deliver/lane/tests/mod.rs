@@ -1,3 +1,6 @@
+mod answers;
+mod meaning;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
