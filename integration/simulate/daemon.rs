@@ -22,7 +22,12 @@ use crate::{
     clock,
     config::checked::{Config, Endpoint, Watch},
     deliver::{
-        self, excerpt::Redactor, open::Opened, reopen::Reopening, request::Form, signature::Signer,
+        self,
+        excerpt::Redactor,
+        open::{Opened, Terms},
+        reopen::Reopening,
+        request::Form,
+        signature::Signer,
     },
     disk,
     journal::{Answered, Journal, LaneView, Line, Question, WatchView, Writer},
@@ -200,8 +205,11 @@ impl Daemon {
         let opened = Opened {
             courier: Courier::to(endpoint.name.clone()),
             form: Form::new(endpoint.name.clone(), endpoint.format, [], Signer::new(&[])),
-            redactor: Redactor::default(),
-            print: UrlPrint([1; 16]),
+            terms: Arc::new(Terms {
+                redactor: Redactor::default(),
+                print: UrlPrint([1; 16]),
+                signed: false,
+            }),
             contents: [1; 32],
         };
         let again = opened.clone();

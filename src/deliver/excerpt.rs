@@ -3,6 +3,8 @@
 //! Many frameworks answer a wrong path with "Cannot POST /the/path", and the path of a webhook is often
 //! its secret (P10): whatever the URL holds is taken out before anything is shown.
 
+use std::fmt;
+
 use crate::{arrival::Shown, config::checked::SecretUrl, http::EXCERPT_LEN_MAX};
 
 /// The most characters of an answer that go into a log line.
@@ -13,11 +15,17 @@ const SEGMENT_LEN_MIN: usize = 8;
 const VALUE_LEN_MIN: usize = 4;
 const REDACTED: &str = "[...]";
 
-/// The parts of a URL, and of our own headers, that must not be shown.
+/// The parts of a URL, and of our own headers, that must not be shown: neither by [`fmt::Debug`].
 #[derive(Clone, Default)]
 pub struct Redactor {
     // Longest first, so that no part of a longer one is left over.
     needles: Vec<String>,
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redactor").field("needles", &self.needles.len()).finish()
+    }
 }
 
 impl Redactor {

@@ -288,8 +288,7 @@ async fn a_lane_waits_for_its_files() {
         Ok(Opened {
             courier: (),
             form: form(),
-            redactor: excerpt::Redactor::default(),
-            print: UrlPrint([0; 16]),
+            terms: fakes::terms(0),
             contents: [0; 32],
         })
     });
