@@ -279,12 +279,7 @@ pub(super) fn terms(print: u8) -> Arc<Terms> {
 }
 
 fn opened(script: &Script, print: u8) -> Opened<Script> {
-    Opened {
-        courier: script.clone(),
-        form: form(),
-        terms: terms(print),
-        contents: [print; 32],
-    }
+    Opened { courier: script.clone(), form: form(), terms: terms(print), contents: [print; 32] }
 }
 
 impl Bench {
