@@ -47,6 +47,7 @@ const PURE: &[&str] = &[
     "restart/spell",
     "notice/desk",
     "heartbeat/judge",
+    "http/status_line",
 ];
 const IMPURE: &[&str] = &[
     "tokio::",
@@ -92,8 +93,13 @@ struct Source {
 }
 
 impl Source {
+    /// What is fuzzed asserts, and no release has it.
     fn is_test(&self) -> bool {
-        self.name.ends_with("tests.rs") || self.name.contains("/tests/")
+        self.name.ends_with("tests.rs") || self.name.contains("/tests/") || self.is_fuzz()
+    }
+
+    fn is_fuzz(&self) -> bool {
+        self.name == "fuzz.rs" || self.name.ends_with("/fuzz.rs")
     }
 
     /// Whether this is the module `stem`, or a part of it.
@@ -356,6 +362,42 @@ fn every_fault_is_in_the_table_with_a_test_that_exists() {
             assert!(named.contains(&name), "{name} is not in the table");
         }
     }
+}
+
+/// The same function, by libFuzzer and by a test; and neither is in a release.
+#[test]
+fn what_is_fuzzed_is_played_by_a_test_and_part_of_no_release() {
+    let played = fs::read_to_string(top().join("src/fuzz.rs")).unwrap();
+    let fuzz = top().join("integration/fuzz");
+    let listed = fs::read_to_string(top().join("integration/README.md")).unwrap();
+    let targets = rust_files(&fuzz.join("targets"));
+    assert!(targets.len() >= 5, "{targets:?}");
+    for path in targets {
+        let target = path.file_stem().unwrap().to_str().unwrap();
+        let code = fs::read_to_string(&path).unwrap();
+        assert!(code.contains(&format!("target!(watchd::fuzz::{target});")), "{target}");
+        let files = fs::read_dir(fuzz.join("corpus").join(target)).unwrap().count();
+        assert!((10..=120).contains(&files), "the corpus of {target} has {files} files");
+        let test = format!("holds(\"{target}\", ");
+        assert!(played.contains(&test), "no test plays {target}");
+        assert!(listed.contains(&format!("| `{target}` |")), "README.md does not name {target}");
+    }
+    for source in sources() {
+        let gated = "#[cfg(any(test, feature = \"fuzzing\"))]\n";
+        for (at, _) in source.raw.match_indices("mod fuzz;") {
+            let line = source.raw[..at].rfind('\n').map_or(0, |end| end + 1);
+            assert!(
+                source.raw[..line].ends_with(gated),
+                "src/{} releases what is fuzzed",
+                source.name
+            );
+        }
+    }
+    let manifest = fs::read_to_string(top().join("Cargo.toml")).unwrap();
+    assert!(
+        manifest.contains("\nfuzzing = []\n") && !manifest.contains("\ndefault = "),
+        "features"
+    );
 }
 
 #[test]

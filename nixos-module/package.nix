@@ -15,6 +15,7 @@ let
     ../Cargo.toml
     ../LICENSE-APACHE
     ../LICENSE-MIT
+    ../integration/fuzz/corpus # played by its unit tests
     ../src
   ];
   inherit (lib.importTOML ../Cargo.toml) package;

@@ -28,6 +28,8 @@ pub mod ending;
 pub mod events;
 pub mod filesystem;
 pub mod front;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod globs;
 pub mod heartbeat;
 pub mod http;

@@ -16,6 +16,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::http::status_of;
+
 /// How long an answer may take. It is made from numbers that are there, on a thread that does nothing else.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
@@ -90,13 +92,6 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result
     Ok(status_of(&said))
 }
 
-/// The status of a response (RFC 9112, 4).
-fn status_of(response: &[u8]) -> Option<u16> {
-    let rest = response.strip_prefix(b"HTTP/1.1 ").or(response.strip_prefix(b"HTTP/1.0 "))?;
-    let digits = rest.get(..3).filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
 /// Counts what came back. Pure.
 #[derive(Clone, Copy, Debug)]
 pub struct Tally {
@@ -158,21 +153,6 @@ mod tests {
             ("127.0.0.1:1", "127.0.0.1:1"),
         ] {
             assert_eq!(Target::of(listening.parse().unwrap()), Target::Tcp(asked.parse().unwrap()));
-        }
-    }
-
-    #[test]
-    fn a_status_is_three_digits_behind_the_version() {
-        for (said, expected) in [
-            ("HTTP/1.1 200 OK\r\n", Some(200)),
-            ("HTTP/1.0 503\r\n", Some(503)),
-            ("HTTP/1.1 20", None),
-            ("HTTP/1.1 2x0 ", None),
-            ("HTTP/2 200", None),
-            ("SSH-2.0", None),
-            ("", None),
-        ] {
-            assert_eq!(status_of(said.as_bytes()), expected, "{said}");
         }
     }
 

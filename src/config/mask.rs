@@ -136,6 +136,10 @@ fn until_close(url: &str, opened_by: Option<char>) -> &str {
     url.get(..url.find(close).unwrap_or(url.len())).unwrap_or(url)
 }
 
+/// Two bytes each: control characters that the report's renderer, which replaces the others, lets through. One of
+/// them (U+009B) begins an escape on some terminals.
+const C1: std::ops::RangeInclusive<char> = '\u{80}'..='\u{9f}';
+
 /// The text with stars in these places; line ends stay, so that line numbers do.
 fn starred(text: &str, hidden: &[Range<usize>]) -> String {
     let mut bytes = text.as_bytes().to_vec();
@@ -147,5 +151,6 @@ fn starred(text: &str, hidden: &[Range<usize>]) -> String {
         }
     }
     // Whole characters were replaced; should that ever fail, showing nothing is the safe side.
-    String::from_utf8(bytes).unwrap_or_else(|_| "*".repeat(text.len()))
+    let shown = String::from_utf8(bytes).unwrap_or_else(|_| "*".repeat(text.len()));
+    shown.replace(|c| C1.contains(&c), "??")
 }

@@ -13,6 +13,8 @@ mod cross;
 mod document;
 mod file;
 mod flags;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod inspect;
 mod layers;
 mod mask;
@@ -154,7 +156,12 @@ impl Reading {
 }
 
 fn read(sources: &Sources) -> Reading {
-    let text = match sources.config.as_deref().map(text_of).transpose() {
+    reading_of(sources, sources.config.as_deref().map(bytes_of).transpose())
+}
+
+/// What comes of a file with these bytes in it, under the name that the sources have for it.
+fn reading_of(sources: &Sources, file: Result<Option<Vec<u8>>, Wrong>) -> Reading {
+    let text = match file.and_then(|bytes| bytes.map(text_of).transpose()) {
         Ok(text) => text,
         Err(wrong) => return Reading::failed(Context::without_file(), vec![whole(sources, wrong)]),
     };
@@ -200,11 +207,15 @@ fn whole(sources: &Sources, wrong: Wrong) -> Problem {
     Problem::new(&name, wrong, problem::Place::Whole)
 }
 
-fn text_of(path: &Path) -> Result<String, Wrong> {
+fn bytes_of(path: &Path) -> Result<Vec<u8>, Wrong> {
     let unreadable = |error: std::io::Error| Wrong::Unreadable(error.kind());
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+fn text_of(bytes: Vec<u8>) -> Result<String, Wrong> {
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
         return Err(Wrong::TooLarge(FILE_BYTES_MAX));
     }

@@ -19,7 +19,7 @@ const REDACTED: &[u8] = b"[...]";
 /// The parts of a URL, and of our own headers, that must not be shown: neither by [`fmt::Debug`].
 #[derive(Clone, Default)]
 pub struct Redactor {
-    /// Without escapes.
+    /// As they are, and without escapes.
     needles: Vec<Vec<u8>>,
 }
 
@@ -48,9 +48,10 @@ impl Redactor {
     }
 
     fn add(&mut self, secret: &[u8], len_min: usize) {
-        let needle = Plain::of(secret).into_bytes();
-        if secret.len().min(needle.len()) >= len_min && !self.needles.contains(&needle) {
-            self.needles.push(needle);
+        for needle in Plain::layers(secret).into_iter().map(Plain::into_bytes) {
+            if needle.len() >= len_min && !self.needles.contains(&needle) {
+                self.needles.push(needle);
+            }
         }
     }
 
@@ -68,14 +69,15 @@ impl Redactor {
     }
 
     fn without_secrets(&self, answer: &[u8]) -> Vec<u8> {
-        let plain = Plain::of(answer);
+        let layers = Plain::layers(answer);
+        let pairs = || layers.iter().flat_map(|l| self.needles.iter().map(move |n| (l, n)));
         let mut is_secret = vec![false; answer.len()];
-        for place in self.needles.iter().flat_map(|needle| plain.find(needle)) {
+        for place in pairs().flat_map(|(layer, needle)| layer.find(needle)) {
             is_secret.get_mut(place).unwrap_or_default().fill(true);
         }
         // Only the beginning of an answer is kept, and it may end within a secret.
         if answer.len() >= EXCERPT_LEN_MAX {
-            let cut = self.needles.iter().filter_map(|needle| plain.begins_at_the_end(needle));
+            let cut = pairs().filter_map(|(layer, needle)| layer.begins_at_the_end(needle));
             is_secret.truncate(cut.min().unwrap_or(answer.len()));
         }
         let mut text = Vec::with_capacity(answer.len());
@@ -129,6 +131,7 @@ mod tests {
             "Cannot POST /a path/T0KEN-T0KEN/",
             "who is T0KEN S0CRET?",
             "who is T0KEN%20S0CRET?",
+            "it is 100%abc/def==",
         ] {
             let shown = redactor.excerpt(answer.as_bytes());
             assert!(shown.contains("[...]"), "{shown}");

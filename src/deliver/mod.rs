@@ -11,6 +11,8 @@ pub mod cloud_events;
 mod discards;
 mod doubt;
 pub mod excerpt;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 pub mod lane;
 pub(crate) mod open;
 pub mod pace;

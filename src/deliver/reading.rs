@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    excerpt::{EXCERPT_CHARS_MAX, Redactor},
     lane::Outcome,
     open::Terms,
     retry_after,
@@ -54,7 +55,9 @@ fn of_reply(reply: &Reply, with: &Read<'_>) -> Outcome {
     let reason = match class {
         Class::Ok => String::new(),
         Class::Clock => of_clock(offset.unwrap_or_default()),
-        _ if (300..=399).contains(&reply.status) => of_redirect(reply.location.as_deref()),
+        _ if (300..=399).contains(&reply.status) => {
+            of_redirect(reply.location.as_deref(), &with.terms.redactor)
+        }
         _ => with.terms.redactor.excerpt(&reply.excerpt),
     };
     // RFC 9110 10.2.3 gives the header a meaning with a failure only.
@@ -81,11 +84,12 @@ fn of_clock(offset: i64) -> String {
     )
 }
 
-/// Where to, as scheme and host only: the rest may hold a token.
-fn of_redirect(location: Option<&[u8]>) -> String {
+/// Where to, as scheme and host only: the rest may hold a token. A host that would fill the line is left out.
+fn of_redirect(location: Option<&[u8]>, redactor: &Redactor) -> String {
     let target = location.and_then(|l| SecretUrl::parse(std::str::from_utf8(l).ok()?).ok());
-    match target {
-        Some(target) => format!("redirects to {target}, which is never followed"),
+    let named = target.map(|target| format!("redirects to {target}, which is never followed"));
+    match named.filter(|sentence| sentence.len() <= EXCERPT_CHARS_MAX) {
+        Some(sentence) => redactor.excerpt(sentence.as_bytes()),
         None => "redirects, which is never followed".to_owned(),
     }
 }
@@ -93,7 +97,7 @@ fn of_redirect(location: Option<&[u8]>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{arrival::UrlPrint, deliver::excerpt::Redactor};
+    use crate::arrival::UrlPrint;
 
     const NOW: WallMs = WallMs(784_111_777_000); // Sun, 06 Nov 1994 08:49:37 GMT
 
@@ -112,6 +116,20 @@ mod tests {
         assert_eq!(outcome.class, Class::Config);
         assert!(outcome.refusal.reason.contains("https://other.example/..."));
         assert!(!outcome.refusal.reason.contains("s3cret"));
+    }
+
+    #[test]
+    fn a_redirect_neither_fills_the_log_nor_quotes_a_secret() {
+        let to = |host: &str| {
+            let location = Some(format!("https://{host}/").into_bytes());
+            read(Reply { status: 302, location, ..Reply::default() }, true).refusal.reason
+        };
+        assert_eq!(to(&"a".repeat(1000)), "redirects, which is never followed");
+        let password = "c4nary-c4nary";
+        let redactor = Redactor::of(&SecretUrl::parse("http://h/").unwrap(), [password.as_bytes()]);
+        let location = format!("https://{password}.example/");
+        let reason = of_redirect(Some(location.as_bytes()), &redactor);
+        assert_eq!(reason, "redirects to https://[...].example/..., which is never followed");
     }
 
     #[test]

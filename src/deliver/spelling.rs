@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-/// What was encoded more often than this was not encoded by a web server that quotes a URL.
-const LAYERS_MAX: usize = 4;
+/// The text itself, and then: nobody who quotes a URL encodes it more often.
+const LAYERS_MAX: usize = 5;
 /// `&#x10ffff;`: no escape is longer.
 const ESCAPE_LEN_MAX: usize = 10;
 
@@ -20,18 +20,27 @@ pub(super) struct Plain {
 }
 
 impl Plain {
-    pub(super) fn of(text: &[u8]) -> Self {
+    /// The text as it stands, and then with one layer of escapes less each time. All of them count: in
+    /// `%c4nary` a reader may see the escape, or the word behind the sign.
+    pub(super) fn layers(text: &[u8]) -> Vec<Self> {
         let places = (0..text.len()).map(|at| at..at + 1).collect();
-        let mut plain = Self { bytes: text.to_vec(), places };
-        for _ in 0..LAYERS_MAX {
-            let (before, len) = (plain.bytes.len(), plain.without_a_layer());
-            plain = len;
-            if plain.bytes.len() == before {
+        let mut top = Self { bytes: text.to_vec(), places };
+        let mut layers = Vec::new();
+        while layers.len() < LAYERS_MAX {
+            let below = top.without_a_layer();
+            let is_last = below.bytes.len() == top.bytes.len();
+            layers.push(top.with_blanks());
+            if is_last {
                 break;
             }
+            top = below;
         }
-        plain.bytes.iter_mut().filter(|byte| **byte == b'+').for_each(|plus| *plus = b' ');
-        plain
+        layers
+    }
+
+    fn with_blanks(mut self) -> Self {
+        self.bytes.iter_mut().filter(|byte| **byte == b'+').for_each(|plus| *plus = b' ');
+        self
     }
 
     /// What it says.
@@ -140,6 +149,18 @@ fn number(digits: &[u8], radix: u32) -> Option<u32> {
 mod tests {
     use super::*;
 
+    fn last(text: &[u8]) -> Plain {
+        Plain::layers(text).pop().unwrap()
+    }
+
+    #[test]
+    fn a_sign_before_a_word_hides_neither_the_word_nor_what_they_mean_together() {
+        let says = |text: &[u8]| Plain::layers(text).into_iter().map(Plain::into_bytes).collect();
+        let layers: Vec<Vec<u8>> = says(b"%25c4nary");
+        assert_eq!(layers, [&b"%25c4nary"[..], b"%c4nary", b"\xc4nary"]);
+        assert_eq!(Plain::layers("%25".repeat(50).as_bytes()).len(), LAYERS_MAX);
+    }
+
     #[test]
     fn what_a_text_says() {
         for (text, said) in [
@@ -155,14 +176,14 @@ mod tests {
                 "100 % of %2 %zz % f & &; &#; &nbsp; \\u12 \\x",
             ),
         ] {
-            assert_eq!(String::from_utf8(Plain::of(text.as_bytes()).into_bytes()).unwrap(), said);
+            assert_eq!(String::from_utf8(last(text.as_bytes()).into_bytes()).unwrap(), said);
         }
     }
 
     #[test]
     fn what_is_found_is_found_whole_where_it_stands() {
         let text = b"no: a%2Fb, nor a\\/b";
-        let plain = Plain::of(text);
+        let plain = last(text);
         let found: Vec<_> = plain.find(b"a/b").map(|place| &text[place]).collect();
         assert_eq!(found, [&b"a%2Fb"[..], &b"a\\/b"[..]]);
         assert_eq!(plain.find(b"").count(), 0);
@@ -173,10 +194,10 @@ mod tests {
         for text in
             ["no: a", "no: a%2F", "no: a%2", "no: a%", "no: a\\u002", "no: a&#x2", "no: a/b"]
         {
-            let at = Plain::of(text.as_bytes()).begins_at_the_end(b"a/bc");
+            let at = last(text.as_bytes()).begins_at_the_end(b"a/bc");
             assert_eq!(at, Some(4), "{text}");
         }
-        assert_eq!(Plain::of(b"no: a/bc").begins_at_the_end(b"a/bc"), None, "that is the whole");
-        assert_eq!(Plain::of(b"").begins_at_the_end(b"a"), None);
+        assert_eq!(last(b"no: a/bc").begins_at_the_end(b"a/bc"), None, "that is the whole");
+        assert_eq!(last(b"").begins_at_the_end(b"a"), None);
     }
 }

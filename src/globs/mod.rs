@@ -3,6 +3,9 @@
 //! A pattern without `/` matches any component of the path, one with `/` the path relative to the root
 //! (gitignore(5)). The final name is judged, so `x.part` becomes a candidate when it is renamed to `x`.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
+
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
@@ -125,7 +128,11 @@ impl PatternSet {
     }
 
     /// Whether the path or a directory above it matches: what is below an excluded directory is excluded.
+    /// The root has no name, not even an empty one that `*` could match.
     fn matches(&self, path: &RelPath) -> bool {
+        if path.is_root() {
+            return false;
+        }
         let bytes = path.as_bytes();
         let ends = || {
             let slashes = bytes.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at);

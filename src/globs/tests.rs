@@ -69,6 +69,12 @@ fn files_that_a_pattern_names() {
         ("x/old/", "x/old/a", true),
         ("x/old/", "x/old", false),
         ("x/old/", "y/x/old/a", false),
+        ("*/", "a", false),
+        ("*/", "x/a", true),
+        ("**/", "a", false),
+        ("**/", "x/y/a", true),
+        ("/*/", "a", false),
+        ("/*/", "x/a", true),
     ] {
         let path = rel(path);
         assert_eq!(including(&[pattern]).takes_file(&path), named, "include {pattern}: {path}");

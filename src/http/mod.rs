@@ -8,8 +8,11 @@ mod answer;
 mod certificate;
 mod dial;
 mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod guard;
 mod proxy;
+mod status_line;
 mod tls;
 mod walk;
 
@@ -24,6 +27,7 @@ pub use self::{
     answer::{BODY_LEN_MAX, BODY_TIME_MAX, EXCERPT_LEN_MAX, Reply},
     fault::{Fault, ProxyFault, TlsFault},
     guard::Barred,
+    status_line::status_of,
     tls::{BadFile, OpenError, check_identity, check_roots, install_provider},
     walk::{Leg, Step, Walk},
 };

@@ -12,10 +12,8 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::fault::ProxyFault;
+use super::{fault::ProxyFault, status_line::status_of};
 
-/// No status line is longer, whatever comes before its end.
-const STATUS_LINE_MAX: usize = 256;
 /// The most that a proxy may say before the tunnel is open.
 const HEAD_LEN_MAX: usize = 8 * 1024;
 
@@ -38,7 +36,7 @@ pub(super) async fn tunnel(mut proxy: TcpStream, target: &Url) -> Result<TcpStre
         }
         head.push(proxy.read_u8().await.map_err(lost)?);
     }
-    match status(&head) {
+    match status_of(&head) {
         Some(200..=299) => Ok(proxy),
         Some(status) => Err(ProxyFault::Refused(status)),
         None => Err(ProxyFault::NotHttp),
@@ -49,32 +47,9 @@ fn lost(_: io::Error) -> ProxyFault {
     ProxyFault::Lost
 }
 
-fn status(head: &[u8]) -> Option<u16> {
-    let line = head.get(..head.len().min(STATUS_LINE_MAX))?.split(|b| *b == b'\r').next()?;
-    let mut words = std::str::from_utf8(line).ok()?.split(' ');
-    let version = words.next()?;
-    let digits = words.next().filter(|digits| digits.len() == 3)?;
-    version.starts_with("HTTP/1.").then(|| digits.parse().ok())?
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn status_lines() {
-        for (head, want) in [
-            ("HTTP/1.1 200 Connection established\r\n\r\n", Some(200)),
-            ("HTTP/1.0 407\r\nX: y\r\n\r\n", Some(407)),
-            ("HTTP/2 200\r\n\r\n", None),
-            ("HTTP/1.1 2000\r\n\r\n", None),
-            ("HTTP/1.1 -20\r\n\r\n", None),
-            ("SSH-2.0-x\r\n\r\n", None),
-            ("\r\n\r\n", None),
-        ] {
-            assert_eq!(status(head.as_bytes()), want, "{head:?}");
-        }
-    }
 
     #[test]
     fn the_target_has_a_port_and_ipv6_has_brackets() {

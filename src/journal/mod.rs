@@ -8,7 +8,7 @@ mod arrivals;
 mod attempts;
 mod census;
 mod configured;
-mod copy;
+pub(crate) mod copy;
 mod desk;
 mod entry;
 mod identity;

@@ -189,10 +189,12 @@ fn no_name_of_the_file_reaches_the_terminal_raw() {
         format!("{evil} = 1\n{evil} = 1\n"),
         format!("{GOOD}[watch.b]\npath = {evil}\ninitial = {evil}\n"),
         format!("{GOOD}[log]\nlevel = {evil}\n# \u{1b}[31m"),
+        format!("{GOOD}[log]\nformat = \"\u{9b}31m\""),
+        "a = \"\u{9b}31m\"~".to_owned(),
     ] {
         let (_dir, sources) = file(&text);
         let said = bad(&sources).to_string();
-        assert!(!said.contains('\u{1b}'), "{said:?}");
+        assert!(!said.contains(['\u{1b}', '\u{9b}']), "{said:?}");
     }
 }
 

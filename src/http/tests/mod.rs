@@ -21,6 +21,7 @@ mod keep_alive;
 mod names;
 mod proxy;
 mod tls;
+mod whole;
 
 /// A receiver that runs `answer` with each connection's first request, on a thread of its own.
 struct Receiver {

@@ -5,6 +5,8 @@
 //! out: after a loss it must be announced again, and so must a dead letter.
 
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod restore;
 
 use std::{

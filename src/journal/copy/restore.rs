@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, Read, Seek},
+    io::{self, BufReader, Read, Seek, SeekFrom},
     path::Path,
 };
 
@@ -21,7 +21,7 @@ use crate::journal::{
 
 /// Why there is nothing to take.
 #[derive(Debug, thiserror::Error)]
-enum NoCopy {
+pub(super) enum NoCopy {
     #[error("there is none")]
     Missing,
     #[error("{0}")]
@@ -40,7 +40,7 @@ pub(in crate::journal) fn restore(db: &Connection, dir: &Path) -> Result<(), Sto
         return Ok(());
     }
     let path = dir.join(COPY);
-    match take_over(db, &path) {
+    match open(&path).and_then(|mut file| take_over(db, &mut file)) {
         Ok(files) => {
             info!(path = %path.display(), files,
                 "the journal was lost: these files are remembered from its copy; what changed since, or was not delivered, is announced again");
@@ -55,12 +55,16 @@ pub(in crate::journal) fn restore(db: &Connection, dir: &Path) -> Result<(), Sto
     Ok(())
 }
 
-fn take_over(db: &Connection, path: &Path) -> Result<u64, NoCopy> {
-    let mut file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(NoCopy::Missing),
-        other => other?,
-    };
-    let len = checked(&mut file)?;
+fn open(path: &Path) -> Result<File, NoCopy> {
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(NoCopy::Missing),
+        other => Ok(other?),
+    }
+}
+
+/// How many files were in it. What comes before a fault stays.
+pub(super) fn take_over(db: &Connection, file: &mut (impl Read + Seek)) -> Result<u64, NoCopy> {
+    let len = checked(file)?;
     file.rewind()?;
     let mut records = Records { from: BufReader::new(file).take(len), buffer: Vec::new() };
     if records.head()? != HEAD {
@@ -80,8 +84,9 @@ fn take_over(db: &Connection, path: &Path) -> Result<u64, NoCopy> {
 }
 
 /// Reads all of it; how much stands before the checksum.
-fn checked(file: &mut File) -> Result<u64, NoCopy> {
-    let len = file.metadata()?.len();
+fn checked(file: &mut (impl Read + Seek)) -> Result<u64, NoCopy> {
+    let len = file.seek(SeekFrom::End(0))?;
+    file.rewind()?;
     let content = len.checked_sub(CHECKSUM_LEN as u64).ok_or(NoCopy::Damaged("it is cut short"))?;
     let mut sum = blake3::Hasher::new();
     let (mut buffer, mut left) = (vec![0; 1 << 16], content);

@@ -1,0 +1,3 @@
+#![cfg_attr(feature = "libfuzzer", no_main)]
+
+watchd_fuzz::target!(watchd::fuzz::globs);
