@@ -37,7 +37,7 @@ impl Rotated {
         let mut count = 0;
         clock::wait_until("a request goes to the new URL", || {
             count += 1;
-            disk::create(&site.root(), &format!("{count}.dat"));
+            disk::create(&site.root(), format!("{count}.dat"));
             new.read(|record| record.accepted > 0)
         });
         Self { site, watchd, gate, new, old }

@@ -40,7 +40,7 @@ pub struct Flags {
     /// Keep the journal here
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// Serve the pages here, such as 127.0.0.1:9464 or unix:/run/watchd/http.sock
+    /// Serve the pages here, such as 127.0.0.1:9464
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
 }

@@ -139,22 +139,27 @@ mod tests {
         }
     }
 
+    fn spelled(byte: u8, how: u8) -> String {
+        match how {
+            0 => format!("%{byte:02x}"),
+            1 => format!("%25{byte:02X}"),
+            2 => format!("\\u{byte:04x}"),
+            3 => format!("&#{byte};"),
+            4 => format!("&#x{byte:X};"),
+            _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        }
+    }
+
     proptest! {
         #[test]
         fn a_secret_is_not_shown_however_each_of_its_characters_is_spelled(
             secret in proptest::collection::vec((0x21_u8..0x7f, 0..6_u8), 8..40),
             before in 0..EXCERPT_LEN_MAX,
         ) {
-            let value: String = secret.iter().map(|(byte, _)| format!("%{byte:02X}")).collect();
-            let spelled: String = secret.iter().map(|(byte, how)| match how {
-                0 => format!("%{byte:02x}"),
-                1 => format!("%25{byte:02X}"),
-                2 => format!("\\u{byte:04x}"),
-                3 => format!("&#{byte};"),
-                4 => format!("&#x{byte:X};"),
-                _ if byte.is_ascii_alphanumeric() => char::from(*byte).to_string(),
-                _ => format!("%{byte:02X}"),
-            }).collect();
+            let value: Vec<_> = secret.iter().map(|(byte, _)| format!("%{byte:02X}")).collect();
+            let spelled: Vec<_> = secret.iter().map(|(byte, how)| spelled(*byte, *how)).collect();
+            let (value, spelled) = (value.concat(), spelled.concat());
             let mut answer = format!("{}{spelled}", ".".repeat(before)).into_bytes();
             answer.truncate(EXCERPT_LEN_MAX);
             let shown = redactor(&format!("http://h/?key={value}")).answer(&answer);
