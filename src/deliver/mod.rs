@@ -26,6 +26,7 @@ pub mod request;
 pub mod retry_after;
 pub mod schedule;
 pub mod signature;
+mod spelling;
 mod story;
 pub mod trace;
 mod trial;

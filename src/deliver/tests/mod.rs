@@ -285,13 +285,7 @@ async fn a_lane_waits_for_its_files() {
         if TRIES.fetch_add(1, Relaxed) < 2 {
             return Err(OpenError::File { path: "/x".into(), why: std::io::ErrorKind::NotFound });
         }
-        Ok(Opened {
-            courier: (),
-            form: form(),
-            redactor: excerpt::Redactor::default(),
-            print: UrlPrint([0; 16]),
-            contents: [0; 32],
-        })
+        Ok(Opened { courier: (), form: form(), terms: fakes::terms(0), contents: [0; 32] })
     });
     assert!(opened.await.is_some());
     assert_eq!((clock::mono() - start).as_secs(), 20);
