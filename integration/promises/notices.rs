@@ -52,6 +52,26 @@ fn a_start_is_told_and_a_start_after_a_crash_says_so() {
 }
 
 #[test]
+fn an_endpoint_without_its_secret_is_told_and_so_is_its_return() {
+    let (crm, ops, site) = (Receiver::up(), Receiver::up(), Site::new());
+    let file = site.path("crm-secret");
+    let config =
+        with_operations(&site, &crm, &ops).endpoint("secret_files", vec![file.to_str().unwrap()]);
+    let watchd = config.ready();
+    let failing = wait_for_notice(&ops, "watchd.endpoint.failing");
+    assert_eq!(*failing.data("endpoint"), "crm");
+    assert_eq!(*failing.data("class"), "local");
+    let reason = failing.data("reason").as_str().unwrap();
+    assert!(reason.contains("crm-secret"), "{reason}");
+    fs::write(&file, format!("{SECRET}\n")).unwrap();
+    watchd.signal("HUP");
+    let recovered = wait_for_notice(&ops, "watchd.endpoint.recovered");
+    assert_eq!(*recovered.data("endpoint"), "crm");
+    crm.wait_for_paths(&[disk::create(&site.root(), "a.dat")]);
+    watchd.stop();
+}
+
+#[test]
 fn an_endpoint_that_fails_and_recovers_and_a_dead_letter_are_told() {
     let (crm, ops, site) =
         (Receiver::scripted(|_| Reply::Status(404)), Receiver::up(), Site::new());

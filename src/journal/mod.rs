@@ -11,6 +11,7 @@ mod configured;
 pub(crate) mod copy;
 mod desk;
 mod entry;
+mod forgetting;
 mod identity;
 mod lane_view;
 pub mod look;
