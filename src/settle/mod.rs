@@ -1,4 +1,4 @@
-//! Stage 2: sightings become [`Settled`] files once they are whole.
+//! Stage 2: sightings become [`Settled`](crate::arrival::Settled) files once they are whole.
 //!
 //! One thread per watch. This file waits: for reports of the watch stage, for the earliest deadline.
 //! `tracker` and `pace` decide (and `unclear`, what is told), `probe` looks, `recording` hands over.
