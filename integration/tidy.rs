@@ -15,11 +15,13 @@ const STAGES: &[&str] = &["watch", "settle", "journal", "deliver"];
 const PURE: &[&str] = &[
     "arrival",
     "globs",
+    "watch/breath",
     "watch/choice",
     "watch/rules",
     "watch/pending",
     "watch/schedule",
     "settle/tracker",
+    "settle/pace",
     "settle/unclear",
     "settle/aside",
     "vitals/health",
@@ -82,6 +84,7 @@ const SPOKEN_ONLY_IN: &[(&str, &[&str])] = &[
     ("sd_notify", &["systemd"]),
     ("listenfd", &["systemd"]),
     ("maud", &["front/page"]),
+    ("dlmalloc", &["main"]),
 ];
 
 struct Source {
@@ -472,6 +475,21 @@ fn what_the_table_says_of_virtual_machines_is_what_their_scripts_do() {
     }
     let gone: Vec<_> = rows.difference(&subtests).collect();
     assert!(gone.is_empty(), "no script does this: {gone:?}");
+}
+
+#[test]
+fn every_section_of_the_tests_is_named_where_they_are_described() {
+    let script = fs::read_to_string(top().join("integration/test")).unwrap();
+    let sections = |name: &str| {
+        let (_, rest) = script.split_once(&format!("\n{name}=(")).unwrap();
+        rest.split_once(')').unwrap().0.to_owned()
+    };
+    let all = format!("{} {}", sections("SECTIONS"), sections("OTHER_SECTIONS"));
+    assert!(script.contains(&format!("[{} ...]", all.replace(' ', "|"))), "integration/test");
+    for file in ["CONTRIBUTING.md", "integration/README.md"] {
+        let text = fs::read_to_string(top().join(file)).unwrap();
+        assert!(text.contains(&format!(" of: {all}\n")), "{file} does not name: {all}");
+    }
 }
 
 #[test]

@@ -158,6 +158,13 @@ let
   # ---- places that the unit decides
 
   http = cfg.settings.http.listen;
+  # ProtectSystem=strict: it can write in its own directories, of which this one is for sockets.
+  isUnbindable =
+    listen:
+    isGiven listen
+    && cfg.listen == [ ]
+    && lib.hasPrefix "unix:" listen
+    && !(isBelow (lib.removePrefix "unix:" listen) "/run/watchd");
   foreign = filter (a: values.isEveryAddress a) cfg.listen;
 in
 {
@@ -168,6 +175,7 @@ in
       (refuse (isGiven cfg.settings.state.dir) "${option "state.dir"} cannot be set: the service may write nowhere but in /var/lib/watchd. Leave it out; to have it elsewhere, mount or bind that path.")
       (refuse (isGiven cfg.settings.control.socket) "${option "control.socket"} cannot be set: the service's own directory is /run/watchd. Leave it out.")
       (refuse (isGiven http && cfg.listen != [ ]) "${option "http.listen"} is set, but the socket unit's addresses go first. Put the address into services.watchd.listen and leave this key out.")
+      (refuse (isUnbindable http) "${option "http.listen"}: the service may make no socket at ${lib.removePrefix "unix:" (toString http)}. Use unix:/run/watchd/http.sock, or put the path into services.watchd.listen and leave this key out.")
       (refuse (cfg.settings.restart.on_binary_change == true) "${option "restart.on_binary_change"}: a program in the Nix store never changes; a new one is a new unit. Leave it out.")
       (refuse (config.users.users ? watchd || config.users.groups ? watchd)
         "users.users.watchd or users.groups.watchd is defined: services.watchd runs as a dynamic user of that name, which could not be made. Give the user or group another name."

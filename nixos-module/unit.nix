@@ -14,6 +14,22 @@ let
   paths = values.watchPaths cfg;
   drain = if settings.shutdown.drain == null then 10 else values.seconds settings.shutdown.drain;
   maxAge = settings.restart.max_age;
+  # Before 256 there is no WantsMountsFor=, and it would be ignored: the same, unit by unit. What is no mount point
+  # has no unit, which neither Wants= nor After= minds.
+  mountUnits = lib.unique (
+    lib.concatMap (path: map (dir: "${utils.escapeSystemdPath dir}.mount") (values.ancestors path)) paths
+  );
+  ofMounts =
+    if lib.versionAtLeast systemdVersion "256" then
+      {
+        unitConfig.WantsMountsFor = map values.quoted paths;
+        units = [ ];
+      }
+    else
+      {
+        unitConfig = { };
+        units = mountUnits;
+      };
   fixed = {
     inherit (settings) instance;
     inherit (settings.http) listen;
@@ -27,17 +43,16 @@ in
     # It has to watch before anybody asks its socket.
     wantedBy = [ "multi-user.target" ];
     # Wants, not Requires: a port that is taken must not keep files from being announced.
-    wants = lib.optional (cfg.listen != [ ]) "watchd.socket";
+    wants = lib.optional (cfg.listen != [ ]) "watchd.socket" ++ ofMounts.units;
     # Ordered behind the network so that it can still finish its requests at shutdown. It does not wait for
     # network-online.target: files land without a network, and events wait for it on disk.
-    after = [ "network.target" ] ++ lib.optional (cfg.listen != [ ]) "watchd.socket";
+    after = [ "network.target" ] ++ lib.optional (cfg.listen != [ ]) "watchd.socket" ++ ofMounts.units;
 
-    unitConfig = {
+    # Of mounts: wants, not Requires: a share that cannot be mounted, or is unmounted, must not take watchd from
+    # the other watches. These lines also turn a changed path into a restart; the mount namespace needs one.
+    unitConfig = ofMounts.unitConfig // {
       # A crash loop is slowed down by RestartSteps, never given up. (A start limit would also close the socket.)
       StartLimitIntervalSec = 0;
-      # Wants, not Requires: a share that cannot be mounted, or is unmounted, must not take watchd from the
-      # other watches. This line also turns a changed path into a restart; the mount namespace needs one.
-      WantsMountsFor = map values.quoted paths;
     }
     // lib.optionalAttrs (cfg.onFailure != [ ]) { OnFailure = cfg.onFailure; };
 
@@ -79,7 +94,9 @@ in
       RestartSteps = 5;
       RestartMaxDelaySec = "1min";
 
-      TimeoutStartSec = "60s";
+      # A reload as well (notify-reload). It lets the requests of changed endpoints finish, and may take 24 seconds
+      # beside them (src/daemon/reload.rs).
+      TimeoutStartSec = "${toString (lib.max 60 (drain + 30))}s";
       TimeoutStopSec = "${toString (drain + 20)}s";
       WatchdogSec = "30s";
 

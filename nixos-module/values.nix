@@ -30,6 +30,13 @@ rec {
     in
     lib.take (lib.length start) (components inner) == start;
   isBelowAny = path: lib.any (isBelow path);
+  # "/srv/in" is in "/srv" and in itself. The root is mounted in any case.
+  ancestors =
+    path:
+    let
+      parts = components path;
+    in
+    lib.imap1 (count: _: "/" + lib.concatStringsSep "/" (lib.take count parts)) parts;
 
   # A path as a word of a unit file.
   quoted =

@@ -8,6 +8,11 @@ use watchd::{
     config, daemon, demo, events, http, logging, operator, systemd,
 };
 
+/// musl's own is made to be small, not to be fast: it cost as much time as all the rest of a burst (measured).
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     match cli::parse() {
         Command::Check(sources) => check::check(&sources),

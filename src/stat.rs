@@ -2,10 +2,16 @@
 //!
 //! `std::fs` reads the birth time on glibc only; the static musl binary needs statx itself.
 
-use std::{io, os::fd::AsFd, path::Path};
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd},
+    path::Path,
+};
 
 use rustix::{
-    fs::{AtFlags, CWD, FileType, Statx, StatxAttributes, StatxFlags, StatxTimestamp},
+    fs::{
+        AtFlags, CWD, FileType, Mode, OFlags, Statx, StatxAttributes, StatxFlags, StatxTimestamp,
+    },
     io::Errno,
 };
 
@@ -98,10 +104,30 @@ pub fn place(path: &Path) -> io::Result<Place> {
     let fs = rustix::fs::statfs(path)?;
     Ok(Place {
         dir,
-        is_mount: stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
+        is_mount: if stat.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT) {
+            stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
+        } else {
+            is_mount(path)?
+        },
         filesystem: rustix::fs::statvfs(path)?.f_fsid,
         policy: Policy::of(magic(&fs)),
     })
+}
+
+/// Whether something is mounted exactly at `path`, where statx(2) does not say so (before Linux 5.8): then it
+/// belongs to another mount than the directory above it, or there is none above it.
+fn is_mount(path: &Path) -> io::Result<bool> {
+    let above = path.join("..");
+    Ok(mount_id(path)? != mount_id(&above)? || dir_id(path, true)? == dir_id(&above, true)?)
+}
+
+/// The number of the mount that `path` belongs to (proc(5), `mnt_id` in fdinfo).
+fn mount_id(path: &Path) -> io::Result<u64> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+    let told = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd()))?;
+    let id = told.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok());
+    id.ok_or_else(|| io::Error::other("the kernel does not say which mount this is"))
 }
 
 /// Whether the directory at `path` may be listed and entered. Without the first it would look like one that
@@ -174,6 +200,26 @@ fn stamp(time: StatxTimestamp) -> Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The answer of kernels before 5.8, held against that of this one, where it has one.
+    #[test]
+    fn a_mount_is_known_by_the_directory_above_it_as_well_as_by_its_attribute() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink("/proc", &link).unwrap();
+        for path in ["/", "/proc", "/proc/self", "/proc/sys/kernel", "/dev", "/dev/shm", "/usr"] {
+            let path = Path::new(path);
+            let stat = rustix::fs::statx(CWD, path, AtFlags::empty(), WANTED);
+            let Ok(stat) = stat else { continue };
+            if stat.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT) {
+                let told = stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+                assert_eq!(is_mount(path).unwrap(), told, "{}", path.display());
+            }
+        }
+        for (path, mounted) in [(link.as_path(), true), (dir.path(), false)] {
+            assert_eq!(is_mount(path).unwrap(), mounted, "{}", path.display());
+        }
+    }
 
     #[test]
     fn only_a_clear_absence_is_a_no() {

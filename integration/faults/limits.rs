@@ -3,6 +3,7 @@
 
 use std::{fs, process::Command};
 
+use super::start_as_nobody;
 use crate::{
     harness::{
         Front, Receiver, Site, Watchd, disk, skipped,
@@ -26,6 +27,26 @@ fn start_with(
     let mut command = command_of("unshare", site.home());
     command.args(["-Ur", "sh", "-c", &format!("{set}; exec \"$0\" \"$@\"")]).arg(program());
     Some(Watchd::spawn(config.run_by(command)))
+}
+
+/// What root dropped, nobody may not take a lease on (fcntl(2)).
+#[test]
+fn files_of_others_that_cannot_be_asked_for_their_writers_are_announced_and_counted() {
+    let (receiver, site) = (Receiver::up(), Site::new());
+    if !disk::is_root() || !disk::tells_writers(&site.root()) {
+        return skipped("this needs root, and a file system that tells who writes");
+    }
+    let config = site.config(&receiver.url()).set("http", "listen", "127.0.0.1:0");
+    let watchd = start_as_nobody(&site, &config);
+    watchd.wait_ready(1);
+    let paths = disk::create_many(&site.root(), "foreign", 5);
+    receiver.wait_for_paths(&paths);
+    let front = Front::of(&watchd);
+    front.status_when("they are counted", |status| status["watches"][0]["unasked"] == 5);
+    let metrics = front.get("/metrics").text();
+    assert!(metrics.contains("watchd_watch_unasked_files_total{watch=\"inbox\"} 5"), "{metrics}");
+    assert_eq!(watchd.count("cannot see who has files of other users open"), 1);
+    assert_each_exactly_once(&site, watchd, &receiver, &paths);
 }
 
 #[test]

@@ -69,6 +69,28 @@ fn a_share_that_answers_again_is_watched_again() {
     fuse.end();
 }
 
+/// Nothing tells of what another host drops there, and the next scan of the whole is hours away.
+#[test]
+fn a_share_that_is_mounted_below_a_root_with_events_is_scanned_as_often_as_one_that_is_a_root() {
+    let (receiver, site) = (Receiver::up(), Site::new());
+    let share = site.root().join("share");
+    fs::create_dir(&share).unwrap();
+    let Some(mut fuse) = mount(&share, &["names.append('later.dat')"]) else { return };
+    let config = site.config(&receiver.url()).watch("rescan_interval", "10h");
+    let config = config.watch("poll_interval", "100ms").set("http", "listen", "127.0.0.1:0");
+    let watchd = config.ready();
+    let mut paths = vec![share.join("remote.dat")];
+    receiver.wait_for_paths(&paths);
+    fuse.next();
+    paths.extend([share.join("later.dat"), disk::create(&site.root(), "beside.dat")]);
+    receiver.wait_for_paths(&paths);
+    let status = Front::of(&watchd).get("/status").json();
+    let watch = &status["watches"][0];
+    assert_eq!((&watch["backend"], &watch["polled_directories"]), (&"events".into(), &1.into()));
+    assert_each_exactly_once(&site, watchd, &receiver, &paths);
+    fuse.end();
+}
+
 #[test]
 fn a_share_that_hangs_from_the_start_keeps_nothing_else_from_starting() {
     let (receiver, site) = (Receiver::up(), Site::new());

@@ -81,6 +81,8 @@ pub(crate) enum Reply {
     Headers(u16, String),
     /// The status, once the gate is open.
     Held(Gate, u16),
+    /// These bytes, once the gate is open; then end of file.
+    HeldRaw(Gate, Vec<u8>),
     /// The status after so long. What is held for the request is dropped just before the answer.
     Slow(Duration, u16, Box<dyn std::any::Any + Send>),
     /// Never a byte, until the sender goes away.

@@ -14,6 +14,10 @@ pub(crate) mod said {
     /// The breaker of an endpoint has opened.
     pub(crate) const ENDPOINT_FAILING: &str = "endpoint failing";
     pub(crate) const OUTBOX_FULL: &str = "the journal has no room";
+    /// A file that is not whole for too long.
+    pub(crate) const DOES_NOT_SETTLE: &str = "this file does not settle";
+    /// Threads of a watch that do not end when they are asked to.
+    pub(crate) const LEFT_BEHIND: &str = "the threads of this watch hang";
     pub(crate) const OVERFLOW: &str = "the kernel lost events";
     /// Files that nobody can look at, with their number.
     pub(crate) const CANNOT_LOOK: &str = "cannot look at files";

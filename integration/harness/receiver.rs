@@ -283,6 +283,11 @@ fn answer(mut stream: &TcpStream, request: &Request, reply: Reply, shared: &Shar
             false
         }
         Reply::Close | Reply::Reset => false,
+        Reply::HeldRaw(gate, bytes) => {
+            gate.pass();
+            drop(stream.write_all(&bytes));
+            false
+        }
         Reply::Raw(bytes) => {
             drop(stream.write_all(&bytes));
             false

@@ -197,6 +197,14 @@ impl Watchd {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// How many threads of this name there are (proc(5), `comm`).
+    pub(crate) fn threads(&self, name: &str) -> usize {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        let named =
+            tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        named.filter(|comm| comm.trim_end() == name).count()
+    }
+
     /// Resident memory in KiB.
     pub(crate) fn memory_kib(&self) -> u64 {
         self.status_kib("VmRSS:")

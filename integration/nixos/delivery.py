@@ -4,7 +4,7 @@ with subtest("the signature is that of Standard Webhooks"):
     assert request["headers"]["webhook-signature"] == signature_of(request), request["headers"]
 
 with subtest("a request that is refused for now is sent again, the same to the byte"):
-    tell_receiver("answer", status=503, times=2)
+    tell_receiver("answer", path="refused", status=503, times=2)
     drop("refused")
     wait_until_delivered("refused")
     attempts = requests_of("refused")

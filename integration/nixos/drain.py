@@ -2,7 +2,7 @@ UNIT = "watchd.service"
 
 
 def stop_with_a_request_in_flight(name: str) -> None:
-    tell_receiver("answer", hang=True, times=1)
+    tell_receiver("answer", path=name, hang=True, times=1)
     drop(name)
     wait_for_requests(name)
     box.succeed(f"systemctl stop --no-block {UNIT}")

@@ -114,6 +114,33 @@ fn a_change_of_watched_paths_credentials_or_what_a_reload_cannot_change_restarts
 }
 
 #[test]
+fn a_longer_drain_lengthens_what_a_stop_and_a_reload_may_take() {
+    with("reloads", |all| {
+        let (_, come) = changed(all, "drain");
+        let come: BTreeSet<_> = come.iter().map(ToString::to_string).collect();
+        for line in ["[Service] TimeoutStartSec=120s", "[Service] TimeoutStopSec=110s"] {
+            assert!(come.contains(line), "{line}: {come:?}");
+        }
+    });
+}
+
+#[test]
+fn before_systemd_256_the_mounts_of_watched_paths_are_named_one_by_one() {
+    with("systemd255", |old| {
+        let new = parse(&read(&expected("everything", "watchd.service")));
+        let old = parse(old["service"].as_str().unwrap());
+        let gone: Vec<_> = new.difference(&old).map(|line| line.key.as_str()).collect();
+        assert_eq!(gone, ["After", "Wants", "WantsMountsFor", "WantsMountsFor"]);
+        let come: Vec<_> = old.difference(&new).map(ToString::to_string).collect();
+        let mounts = r"watchd.socket srv.mount srv-mail\x20drop.mount srv-incoming.mount";
+        assert_eq!(
+            come,
+            [format!("[Unit] After=network.target {mounts}"), format!("[Unit] Wants={mounts}")]
+        );
+    });
+}
+
+#[test]
 fn a_reload_refreshes_credentials_where_systemd_can() {
     with("systemd260", |new| {
         let old = parse(&read(&expected("everything", "watchd.service")));

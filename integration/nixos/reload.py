@@ -36,6 +36,13 @@ with subtest("a good one is taken again"):
     wait_until_delivered("a.ignored", "b.ignored")
     assert wait_for_watchd() == pid
 
+with subtest("a key that was replaced in its file signs after a restart"):
+    replace_key("/etc/watchd-signing")
+    box.succeed("systemctl restart watchd.service")
+    drop("new-key")
+    (request,) = wait_for_requests("new-key")
+    assert request["headers"]["webhook-signature"] == signature_of(request), request["headers"]
+
 with subtest("nothing was sent twice by all of this"):
     names = [request["name"] for request in said_by_receiver()]
     assert len(names) == len(set(names)), names

@@ -46,6 +46,24 @@ fn pings_come_while_all_is_well_and_a_dead_letter_is_told_once() {
 }
 
 #[test]
+fn a_dead_letter_is_told_again_until_somebody_takes_it() {
+    let (crm, pulse) = (Receiver::scripted(|_| Reply::Status(400)), Receiver::up());
+    let mut refused = 0;
+    pulse.script(move |request| {
+        let is_refused = request.line.contains("/fail") && refused < 2;
+        refused += usize::from(is_refused);
+        Reply::Status(if is_refused { 500 } else { 200 })
+    });
+    let site = Site::new();
+    let watchd = with_heartbeat(&site, &crm, &pulse).endpoint("attempts", 1).ready();
+    disk::create(&site.root(), "doomed.dat");
+    wait_for_pings(&pulse, "/ping/T0PSECRET/fail", 3);
+    wait_for_pings(&pulse, "/ping/T0PSECRET", 2);
+    assert_eq!(count(&pulse, "/ping/T0PSECRET/fail"), 3);
+    watchd.stop();
+}
+
+#[test]
 fn a_heartbeat_that_nobody_answers_costs_no_file_and_one_request_at_a_time() {
     let (crm, pulse, site) = (Receiver::up(), Receiver::scripted(|_| Reply::Never), Site::new());
     let watchd = with_heartbeat(&site, &crm, &pulse).ready();

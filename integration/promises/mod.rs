@@ -37,6 +37,7 @@ mod p9_starts_anew;
 mod page;
 mod recovery;
 mod reload;
+mod rotation;
 mod signatures;
 mod wire;
 

@@ -15,6 +15,8 @@ use crate::harness::{
 
 const PATH_CANARY: &str = "CANARY-in-the-path";
 const QUERY_CANARY: &str = "CANARY-in-the-query";
+/// As keys look that are BASE64 inside.
+const ENCODED_CANARY: &str = "a%20CANARY%2Fencoded%3D%3D";
 const HEADER_CANARY: &str = "CANARY-in-a-header";
 const HEADER_FILE_CANARY: &str = "CANARY-in-a-header-file";
 /// The ed25519 key that Standard Webhooks publishes as an example.
@@ -215,11 +217,19 @@ fn endpoint(config: &Config, name: &str, header_file: &str) -> Config {
         .set(&table, "connect_timeout", "1s")
 }
 
-/// What many frameworks do in their debug mode.
+/// What many frameworks do in their debug mode; some show the URL as they have understood it.
 fn repeat(request: &Request) -> Reply {
     let headers: Vec<_> =
         request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-    let body = format!("no such hook: {}\n{}\n", request.line, headers.join("\n"));
+    let understood = request.line.replace("%2F", "/").replace("%20", " ").replace("%3D", "=");
+    let key = understood.split("key=").nth(1).and_then(|rest| rest.split("==").next());
+    let body = format!(
+        "no such hook: {}\n{}\nbad key {}==, or as JSON: {}\n",
+        request.line,
+        headers.join("\n"),
+        key.unwrap_or_default(),
+        understood.replace('/', "\\/")
+    );
     let head = format!("HTTP/1.1 500 No\r\nContent-Length: {}\r\n\r\n", body.len());
     Reply::Raw(format!("{head}{body}").into_bytes())
 }
@@ -247,7 +257,8 @@ fn secret_url(receiver: &Receiver) -> String {
 }
 
 fn secret(url: &str) -> String {
-    url.replace("/hook", &format!("/{PATH_CANARY}?token={QUERY_CANARY}"))
+    let target = format!("/{PATH_CANARY}?token={QUERY_CANARY}&key={ENCODED_CANARY}");
+    url.replace("/hook", &target)
 }
 
 impl Case {

@@ -64,6 +64,34 @@ fn nested_roots() {
 }
 
 #[test]
+fn a_journal_that_would_be_announced_is_refused_with_both_keys() {
+    for (watch, state, is_refused) in [
+        ("", "in/state", true),
+        ("", "in", true),
+        ("", "in/deep/er", true),
+        ("include = [\"*.copy\"]", "in/state", true),
+        ("default_excludes = false", "in/.state", true),
+        ("", "in/.state", false),
+        ("exclude = [\"state/\"]", "in/state", false),
+        ("include = [\"*.pdf\"]", "in/state", false),
+        ("recursive = false", "in/state", false),
+        ("recursive = false", "in", true),
+        ("max_depth = 1", "in/deep/er", false),
+        ("", "state", false),
+        ("", "in-state", false),
+    ] {
+        let text = GOOD.replace("/in\"\n", &format!("/in\"\n{watch}\n"));
+        let said = check(&format!("{text}[state]\ndir = \"[DIR]/{state}\"\n"));
+        let names_both = said.starts_with("exit 78\n")
+            && ["`watch.scans.path`", "`state.dir`", "`exclude`"]
+                .iter()
+                .all(|key| said.contains(key));
+        let is_as_expected = if is_refused { names_both } else { said.starts_with("exit 0\n") };
+        assert!(is_as_expected, "{watch} with the state in {state}: {said}");
+    }
+}
+
+#[test]
 fn bad_url() {
     let text = GOOD.replace("https://example.net/hook", "htps://example.net/canary?token=canary");
     let said = check(&text);

@@ -21,6 +21,23 @@ fn an_unknown_file_system_is_scanned_and_its_quiet_period_spans_three_scans() {
     watchd.stop();
 }
 
+/// The root has events and 300 ms; what is mounted below it has neither.
+#[test]
+fn a_file_below_the_root_has_the_quiet_period_of_the_file_system_that_holds_it() {
+    let (receiver, site) = (Receiver::up(), Site::new());
+    let sub = site.root().join("sub");
+    fs::create_dir(&sub).unwrap();
+    let Some(_mount) = Mount::fresh("mqueue", &sub) else {
+        return skipped("mounting needs root");
+    };
+    let watchd = site.config(&receiver.url()).watch("poll_interval", "800ms").ready();
+    let begin = now();
+    fs::File::create(sub.join("a.dat")).unwrap();
+    receiver.wait_for_file("a.dat");
+    assert!(begin.elapsed() >= Duration::from_millis(2400), "after {:?}", begin.elapsed());
+    watchd.stop();
+}
+
 #[test]
 fn a_file_system_that_is_mounted_below_the_root_is_watched_from_the_next_scan_on() {
     let (receiver, site) = (Receiver::up(), Site::new());

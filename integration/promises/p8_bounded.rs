@@ -4,7 +4,7 @@ use std::{collections::HashSet, fs};
 
 use serde_json::Value;
 
-use crate::harness::{Config, Receiver, Site, disk, log::said, watchd::finish};
+use crate::harness::{Config, Front, Receiver, Site, disk, log::said, watchd::finish};
 
 const LIMIT: usize = 50;
 /// A debug build with everything in memory that this proof holds; a queue that is not bounded passes it.
@@ -29,6 +29,42 @@ fn a_full_outbox_holds_no_more_than_its_limit_and_everything_arrives_in_the_end(
     watchd.stop();
     receiver.assert_no_duplicates();
     assert_eq!(listed(&config).len(), 0, "nothing waits any more");
+}
+
+/// Enough that no more are taken in, and that the thread which scans waits for room, too.
+#[test]
+fn a_watch_whose_files_find_no_room_leaves_no_thread_behind_when_it_is_reloaded() {
+    let (receiver, site) = (Receiver::down_at_first(), Site::new());
+    let mut dir = site.root();
+    while dir.as_os_str().len() < 3800 {
+        dir.push("d".repeat(200));
+    }
+    fs::create_dir_all(&dir).unwrap();
+    for number in 0..8000 {
+        fs::write(dir.join(number.to_string()), "").unwrap();
+    }
+    let config = site.config(&receiver.url()).set("state", "outbox_max_events", 3);
+    let config = config.set("http", "listen", "127.0.0.1:0");
+    let watchd = config.start();
+    // Ten mebibytes of them, by the count that ARCHITECTURE.md gives.
+    let is_full = |status: &Value| {
+        let waiting = &status["watches"][0]["waiting"];
+        waiting["changed"]
+            .as_u64()
+            .zip(waiting["no_room"].as_u64())
+            .is_some_and(|(a, b)| a + b > 2400)
+    };
+    let front = Front::of(&watchd);
+    front.status_when("no more files are taken in", is_full);
+    watchd.wait_for(said::OUTBOX_FULL);
+    assert_eq!(watchd.count(said::SCANNED), 0, "the scan waits");
+    config.watch("quiet", "310ms").reload(&watchd);
+    assert_eq!(watchd.count(said::LEFT_BEHIND), 0);
+    front.status_when("no more files are taken in by the new threads", is_full);
+    for name in ["watch inbox", "settle inbox"] {
+        assert_eq!(watchd.threads(name), 1, "{name}");
+    }
+    watchd.stop();
 }
 
 #[test]

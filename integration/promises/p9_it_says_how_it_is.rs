@@ -4,7 +4,7 @@ use std::{fs, io::Write};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Config, Front, Receiver, Reply, Site, Watchd, disk, skipped};
+use crate::harness::{Config, Front, Receiver, Reply, Site, Watchd, disk, skipped, watchd::finish};
 
 fn start(config: Config) -> (Watchd, Front) {
     let watchd = config.set("http", "listen", "127.0.0.1:0").start();
@@ -121,6 +121,26 @@ fn status_names_each_file_that_is_waited_for_and_why() {
     });
     let recent = &status["endpoints"][0]["recent"][0];
     assert_eq!((&recent["path"], &recent["status"]), (&json!("half"), &json!(200)));
+    watchd.stop();
+}
+
+#[test]
+fn status_counts_the_files_that_the_last_scan_ignored_for_their_size() {
+    let (receiver, site) = (Receiver::up(), Site::new());
+    disk::create_many(&site.root(), "large", 3);
+    fs::write(site.root().join("small"), "x").unwrap();
+    fs::write(site.root().join(".hidden"), "not a candidate at all").unwrap();
+    let config = site.config(&receiver.url()).watch("max_size", "5B");
+    let (watchd, front) = start(config.clone());
+    receiver.wait_for_file("small");
+    let ignored = |status: &Value| status["watches"][0]["last_scan"]["ignored"].clone();
+    let status = front.status_when("the first scan has ended", |status| !ignored(status).is_null());
+    assert_eq!(ignored(&status), 3);
+    fs::remove_file(site.root().join("large-00000.dat")).unwrap();
+    watchd.signal("HUP");
+    front.status_when("what is gone is not counted any more", |status| ignored(status) == 2);
+    let told = finish(config.command(&["status"])).stdout;
+    assert!(told.contains("2 ignored by size"), "{told}");
     watchd.stop();
 }
 

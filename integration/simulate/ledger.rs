@@ -10,7 +10,7 @@ use crate::{
     arrival::{EventId, FirstScan, Name, Present, Recorded, RelPath, Scanned, Settled, Version},
     config::checked::Initial,
     disk, held,
-    journal::Source,
+    journal::source::Source,
     receiver::violation,
     world,
 };

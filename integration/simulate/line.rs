@@ -6,7 +6,7 @@ use tokio::sync::{Notify, mpsc::Receiver, oneshot};
 
 use crate::{
     arrival::{Conclusion, DueBatch, Name, Outbox, RelPath, Unavailable, UrlPrint, Wake},
-    journal::{Answered, LaneView, Line, Question, Writer},
+    journal::{Answered, LaneView, Question, Writer, watch_view::Line},
     ledger,
     receiver::tell,
 };
@@ -82,7 +82,7 @@ pub(crate) async fn next_question() -> Option<Question> {
 pub(crate) struct AtOnce;
 
 impl Line for AtOnce {
-    fn ask<T>(&self, question: Question, mut answer: Answered<T>) -> Result<T, Unavailable> {
+    fn put(&self, question: Question) -> Result<(), Unavailable> {
         let names = |paths: &mut dyn Iterator<Item = &RelPath>| {
             paths.map(ToString::to_string).collect::<Vec<_>>().join(" ")
         };
@@ -99,6 +99,10 @@ impl Line for AtOnce {
             _ => {}
         }
         serve_and_note(question);
+        Ok(())
+    }
+
+    fn wait<T>(&self, mut answer: Answered<T>) -> Result<T, Unavailable> {
         answer.try_recv().map_err(|_| Unavailable)?
     }
 }

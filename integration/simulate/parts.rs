@@ -21,7 +21,12 @@ use crate::{
     config::checked::{Config, Endpoint, Watch},
     daemon::{a_moment, ring},
     deliver::{
-        self, excerpt::Redactor, open::Opened, reopen::Reopening, request::Form, signature::Signer,
+        self,
+        excerpt::Redactor,
+        open::{Opened, Terms},
+        reopen::Reopening,
+        request::Form,
+        signature::Signer,
     },
     held, idle,
     journal::{Journal, WatchView},
@@ -120,8 +125,11 @@ impl Parts {
         let opened = Opened {
             courier: Courier::to(endpoint.name.clone()),
             form: Form::new(endpoint.name.clone(), endpoint.format, [], Signer::new(&[])),
-            redactor: Redactor::default(),
-            print: UrlPrint([1; 16]),
+            terms: Arc::new(Terms {
+                redactor: Redactor::default(),
+                print: UrlPrint([1; 16]),
+                signed: false,
+            }),
             contents: [1; 32],
         };
         let (again, pass) = (opened.clone(), idle::passage());

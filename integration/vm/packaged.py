@@ -22,6 +22,18 @@ with subtest("a reload takes what changed, in the same process"):
     assert requests_of("a.ignored") == []
     assert wait_for_watchd() == pid
 
+with subtest("a key that is replaced in /etc/watchd/secrets signs after a restart, and not after a reload"):
+    replace_key("/etc/watchd/secrets/signing", "/etc/watchd-signing")
+    box.succeed("systemctl reload watchd.service")
+    drop("after-reload")
+    (request,) = wait_for_requests("after-reload")
+    assert request["headers"]["webhook-signature"] != signature_of(request), "systemd refreshes credentials"
+    box.succeed("systemctl restart watchd.service")
+    drop("after-restart")
+    (request,) = wait_for_requests("after-restart")
+    assert request["headers"]["webhook-signature"] == signature_of(request), request["headers"]
+    pid = wait_for_watchd()
+
 with subtest("a daemon that stands still is ended by the watchdog and started again"):
     box.succeed(f"kill -STOP {pid}")
     drop("stood-still")

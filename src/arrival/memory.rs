@@ -22,11 +22,13 @@ pub struct Present {
     pub version: Version,
 }
 
-/// What settling needs of the journal. One watch's view of it; it blocks its own thread.
+/// Gives one answer for each file of a batch, once they are on stable storage (P4); blocks until then.
+pub type Answers = Box<dyn FnOnce() -> Vec<Recorded> + Send>;
+
+/// What settling needs of the journal. One watch's view of it.
 pub trait Recorder: Send {
-    /// Makes arrivals of these files, in this order; returns once they are on stable storage (P4). One
-    /// answer for each.
-    fn record(&self, batch: Vec<Settled>) -> Vec<Recorded>;
+    /// Has arrivals made of these files, in this order, and after those of earlier batches.
+    fn record(&self, batch: Vec<Settled>) -> Answers;
 }
 
 /// What one complete scan of a whole watch found.

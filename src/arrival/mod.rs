@@ -12,7 +12,9 @@ mod version;
 
 pub use self::{
     event::EventId,
-    memory::{FirstScan, Memory, Present, Recall, Recorded, Recorder, Scanned, Unavailable},
+    memory::{
+        Answers, FirstScan, Memory, Present, Recall, Recorded, Recorder, Scanned, Unavailable,
+    },
     name::Name,
     outbox::{Conclusion, Due, DueBatch, Outbox, Refusal, UrlPrint, Wake},
     path::{RelPath, Shown},

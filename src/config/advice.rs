@@ -102,6 +102,9 @@ fn fixed(wrong: &Wrong) -> &'static str {
         Wrong::Nested => {
             "one watch sees the whole tree below its directory: keep the outer one, and use `include`"
         }
+        Wrong::StateWatched => {
+            "have `state.dir` elsewhere, or name it in `exclude`: else the journal's files are announced"
+        }
         Wrong::SameDirectory => "keep one of them; a watch can announce to several `endpoints`",
         Wrong::NoHome => "set `state.dir`, or the flag --state-dir",
         Wrong::Absent { .. } => "make it, or correct the path; the daemon would wait for it",

@@ -40,8 +40,8 @@ pub struct Flags {
     /// Keep the journal here
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// Not available in this version
-    #[arg(long, value_name = "ADDRESS", hide = true)]
+    /// Serve the pages here, such as 127.0.0.1:9464
+    #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
 }
 

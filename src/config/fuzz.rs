@@ -4,8 +4,15 @@
     reason = "to panic is how it says that something does not hold"
 )]
 
-use super::{Loaded, Problems, Sources, checked::Config, reading_of};
+use super::{
+    Loaded, Problems, Sources,
+    checked::{Config, Endpoint, UrlSource},
+    reading_of,
+};
 use crate::globs::Selection;
+
+/// Part of a secret, in the corpus.
+const CANARY: &str = "c4nary-c4nary";
 
 /// A good one is printed as one that means the same; of a bad one everything is said, and said to a terminal.
 pub fn configuration(bytes: &[u8]) {
@@ -13,6 +20,7 @@ pub fn configuration(bytes: &[u8]) {
         Ok(loaded) => {
             can_be_shown(&loaded.warnings);
             let printed = loaded.to_toml();
+            hides_secrets(bytes, &loaded, &printed);
             match load(printed.as_bytes()) {
                 Ok(again) => {
                     assert_eq!(again.to_toml(), printed, "printed again");
@@ -46,6 +54,25 @@ fn plain(mut config: Config) -> String {
         }
     }
     format!("{config:?}")
+}
+
+/// What stands in the file once, in a header or behind the host of a URL, is not shown (P10).
+fn hides_secrets(bytes: &[u8], loaded: &Loaded, printed: &str) {
+    let in_file = bytes.windows(CANARY.len()).filter(|part| *part == CANARY.as_bytes()).count();
+    let in_secrets = |endpoint: &Endpoint| {
+        let mut headers = endpoint.headers.iter().filter_map(|(_, value)| value.to_str().ok());
+        let in_url = match &endpoint.url {
+            UrlSource::Given(url) => url.expose().as_str().contains(CANARY),
+            UrlSource::File(_) => false,
+        };
+        let in_host =
+            matches!(&endpoint.url, UrlSource::Given(url) if url.to_string().contains(CANARY));
+        headers.any(|value| value.contains(CANARY)) || in_url && !in_host
+    };
+    if in_file == 1 && loaded.config.endpoints.iter().any(in_secrets) {
+        let shown = [printed, &loaded.warnings.render(false), &format!("{:?}", loaded.config)];
+        assert!(shown.iter().all(|text| !text.contains(CANARY)), "{shown:?}");
+    }
 }
 
 fn can_be_shown(problems: &Problems) {

@@ -189,6 +189,8 @@ pub enum Wrong {
     WhichEndpointFlag { known: Vec<String> },
     #[error("this directory lies in that of another watch")]
     Nested,
+    #[error("the journal's own directory, `state.dir`, lies in this watched one")]
+    StateWatched,
     #[error("this directory is watched twice")]
     SameDirectory,
     #[error("not available in watchd {}", env!("CARGO_PKG_VERSION"))]

@@ -61,9 +61,7 @@ impl Roots {
     pub(super) async fn stop(&mut self, names: &[Name]) {
         let mut leaving: Vec<Root> =
             names.iter().filter_map(|name| self.running.remove(name)).collect();
-        for root in &leaving {
-            root.watch.stop();
-        }
+        leaving.iter().for_each(Root::stop);
         let all = async {
             for root in &mut leaving {
                 root.life.ended().await;
@@ -83,9 +81,7 @@ impl Roots {
 
     /// Ends all of them, and waits for none.
     pub(super) fn stop_all(&self) {
-        for root in self.running.values() {
-            root.watch.stop();
-        }
+        self.running.values().for_each(Root::stop);
     }
 
     /// Has everything looked at again.
@@ -119,6 +115,7 @@ impl Roots {
 struct Root {
     name: Name,
     watch: watch::Handle,
+    settle: settle::Handle,
     view: WatchView,
     life: Life,
     vitals: Arc<WatchVitals>,
@@ -137,12 +134,18 @@ impl Root {
         let (told, notices) = (Arc::clone(&vitals), links.notices.clone());
         let ports =
             settle::Ports { reports, recorder, vitals: told, alive: alive.clone(), notices };
-        settle::start(config.clone(), ports)?;
+        let settle = settle::start(config.clone(), ports)?;
         let memory = Box::new(view.with_beat(&vitals.looks));
         let (told, notices) = (Arc::clone(&vitals), links.notices.clone());
         let ports = watch::Ports { reports: send, memory, vitals: told, alive, notices };
         let watch = watch::start(config, ports)?;
-        Ok(Self { name, watch, view, life, vitals, hangs: false })
+        Ok(Self { name, watch, settle, view, life, vitals, hangs: false })
+    }
+
+    /// Has both threads end by themselves.
+    fn stop(&self) {
+        self.watch.stop();
+        self.settle.stop();
     }
 
     /// Says when a thread has not come back from its work for too long, and when it has. Gives when the next

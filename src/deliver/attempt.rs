@@ -2,10 +2,11 @@
 
 use std::{
     future::Future,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::request::Request;
+use super::{open::Terms, request::Request};
 use crate::{
     clock,
     http::{self, Bytes, Fault, HeaderMap, Reply},
@@ -60,6 +61,8 @@ impl Courier for http::Client {
 pub(super) struct Attempted {
     /// Which event.
     pub(super) seq: i64,
+    /// What it left with.
+    pub(super) terms: Arc<Terms>,
     /// What came back.
     pub(super) result: Result<Reply, Fault>,
     /// How long it took.
@@ -75,7 +78,12 @@ const RESEND_WITHIN: Duration = Duration::from_secs(1);
 ///
 /// A server may close an idle connection in the moment of our request (RFC 9112 9.5). That is no failure
 /// of the endpoint; the id lets the receiver see a repetition. RFC 9110 9.2.2 forbids a third time.
-pub(super) async fn attempt<C: Courier>(courier: C, seq: i64, request: Request) -> Attempted {
+pub(super) async fn attempt<C: Courier>(
+    courier: C,
+    seq: i64,
+    terms: Arc<Terms>,
+    request: Request,
+) -> Attempted {
     let Request { headers, body } = request;
     let started: Instant = clock::mono();
     let elapsed = || clock::mono().saturating_duration_since(started);
@@ -84,5 +92,5 @@ pub(super) async fn attempt<C: Courier>(courier: C, seq: i64, request: Request) 
     if resent {
         result = courier.post_afresh(headers, body).await;
     }
-    Attempted { seq, result, duration: elapsed(), resent }
+    Attempted { seq, terms, result, duration: elapsed(), resent }
 }

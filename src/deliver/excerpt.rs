@@ -3,6 +3,9 @@
 //! Many frameworks answer a wrong path with "Cannot POST /the/path", and the path of a webhook is often
 //! its secret (P10): whatever the URL holds is taken out before anything is shown.
 
+use std::fmt;
+
+use super::spelling::Plain;
 use crate::{arrival::Shown, config::checked::SecretUrl, http::EXCERPT_LEN_MAX};
 
 /// The most characters of an answer that go into a log line.
@@ -11,13 +14,19 @@ pub const EXCERPT_CHARS_MAX: usize = 200;
 const SEGMENT_LEN_MIN: usize = 8;
 /// As short as this, even a value occurs by chance.
 const VALUE_LEN_MIN: usize = 4;
-const REDACTED: &str = "[...]";
+const REDACTED: &[u8] = b"[...]";
 
-/// The parts of a URL, and of our own headers, that must not be shown.
+/// The parts of a URL, and of our own headers, that must not be shown: neither by [`fmt::Debug`].
 #[derive(Clone, Default)]
 pub struct Redactor {
-    // Longest first, so that no part of a longer one is left over.
-    needles: Vec<String>,
+    /// As they are, and without escapes.
+    needles: Vec<Vec<u8>>,
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redactor").field("needles", &self.needles.len()).finish()
+    }
 }
 
 impl Redactor {
@@ -25,23 +34,25 @@ impl Redactor {
     pub fn of<'h>(url: &SecretUrl, headers: impl IntoIterator<Item = &'h [u8]>) -> Self {
         let (path, query) = (url.expose().path(), url.expose().query().unwrap_or_default());
         let values = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, v)| v));
-        let segments = path.split('/').filter(|s| s.len() >= SEGMENT_LEN_MIN);
-        let mut needles: Vec<String> = [path, query]
-            .into_iter()
-            .chain(values.filter(|v| v.len() >= VALUE_LEN_MIN))
-            .chain(segments)
-            .filter(|part| part.len() > 1)
-            .map(str::to_owned)
-            .collect();
+        let mut redactor = Self::default();
+        redactor.add(path.as_bytes(), 2);
+        redactor.add(query.as_bytes(), 2);
+        values.for_each(|value| redactor.add(value.as_bytes(), VALUE_LEN_MIN));
+        path.split('/').for_each(|segment| redactor.add(segment.as_bytes(), SEGMENT_LEN_MIN));
         for value in headers {
+            redactor.add(value, VALUE_LEN_MIN);
             // Of "Bearer abc" the second word alone is as secret.
-            let value = String::from_utf8_lossy(value);
-            let words = value.split(' ').filter(|word| word.len() >= SEGMENT_LEN_MIN);
-            needles.extend(words.map(str::to_owned));
-            needles.extend((value.len() >= VALUE_LEN_MIN).then(|| value.to_string()));
+            value.split(|b| *b == b' ').for_each(|word| redactor.add(word, SEGMENT_LEN_MIN));
         }
-        needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
-        Self { needles }
+        redactor
+    }
+
+    fn add(&mut self, secret: &[u8], len_min: usize) {
+        for needle in Plain::layers(secret).into_iter().map(Plain::into_bytes) {
+            if needle.len() >= len_min && !self.needles.contains(&needle) {
+                self.needles.push(needle);
+            }
+        }
     }
 
     /// One line of at most [`EXCERPT_CHARS_MAX`] characters, without secrets and control characters.
@@ -51,35 +62,42 @@ impl Redactor {
 
     /// One line of at most [`EXCERPT_LEN_MAX`] bytes, without secrets and control characters.
     pub fn answer(&self, answer: &[u8]) -> String {
-        let mut text = String::from_utf8_lossy(answer).into_owned();
-        for needle in &self.needles {
-            if text.contains(needle.as_str()) {
-                text = text.replace(needle.as_str(), REDACTED);
-            }
-        }
-        if answer.len() >= EXCERPT_LEN_MAX {
-            self.cut_what_was_cut(&mut text);
-        }
-        let mut shown = Shown(text.trim().as_bytes()).to_string();
+        let text = self.without_secrets(answer);
+        let mut shown = Shown(String::from_utf8_lossy(&text).trim().as_bytes()).to_string();
         shown.truncate(shown.floor_char_boundary(EXCERPT_LEN_MAX));
         shown
     }
 
-    /// Only the beginning of an answer is kept, and it may end within a secret.
-    fn cut_what_was_cut(&self, text: &mut String) {
-        let ends_with = |needle: &String| {
-            let heads = needle.char_indices().map(|(at, _)| at).rev();
-            heads
-                .filter(|len| *len > 0)
-                .find(|len| needle.get(..*len).is_some_and(|head| text.ends_with(head)))
-        };
-        let cut = self.needles.iter().filter_map(ends_with).max();
-        text.truncate(text.len() - cut.unwrap_or_default());
+    fn without_secrets(&self, answer: &[u8]) -> Vec<u8> {
+        let layers = Plain::layers(answer);
+        let pairs = || layers.iter().flat_map(|l| self.needles.iter().map(move |n| (l, n)));
+        let mut is_secret = vec![false; answer.len()];
+        for place in pairs().flat_map(|(layer, needle)| layer.find(needle)) {
+            is_secret.get_mut(place).unwrap_or_default().fill(true);
+        }
+        // Only the beginning of an answer is kept, and it may end within a secret.
+        if answer.len() >= EXCERPT_LEN_MAX {
+            let cut = pairs().filter_map(|(layer, needle)| layer.begins_at_the_end(needle));
+            is_secret.truncate(cut.min().unwrap_or(answer.len()));
+        }
+        let mut text = Vec::with_capacity(answer.len());
+        let mut was_secret = false;
+        for (byte, is_secret) in answer.iter().zip(is_secret) {
+            match is_secret {
+                true if was_secret => {}
+                true => text.extend_from_slice(REDACTED),
+                false => text.push(*byte),
+            }
+            was_secret = is_secret;
+        }
+        text
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn redactor(url: &str) -> Redactor {
@@ -97,7 +115,56 @@ mod tests {
         ] {
             let shown = redactor(url).excerpt(answer.as_bytes());
             assert!(!shown.contains("T0KEN") && !shown.contains("s3cret"), "{shown}");
-            assert!(shown.contains(REDACTED), "{shown}");
+            assert!(shown.contains("[...]"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_as_the_receiver_has_understood_it() {
+        let redactor =
+            redactor("http://h/a%20path/T0KEN%2DT0KEN/?key=abc%2Fdef%3D%3D&name=T0KEN+S0CRET");
+        for answer in [
+            "bad key abc/def==",
+            r#"{"error":"bad key abc\/def=="}"#,
+            "bad key abc%2fdef%3d%3d",
+            "bad key abc&#x2F;def&#61;=",
+            "Cannot POST /a path/T0KEN-T0KEN/",
+            "who is T0KEN S0CRET?",
+            "who is T0KEN%20S0CRET?",
+            "it is 100%abc/def==",
+        ] {
+            let shown = redactor.excerpt(answer.as_bytes());
+            assert!(shown.contains("[...]"), "{shown}");
+            assert!(!["def", "T0KEN", "S0CRET"].iter().any(|s| shown.contains(s)), "{shown}");
+        }
+    }
+
+    fn spelled(byte: u8, how: u8) -> String {
+        match how {
+            0 => format!("%{byte:02x}"),
+            1 => format!("%25{byte:02X}"),
+            2 => format!("\\u{byte:04x}"),
+            3 => format!("&#{byte};"),
+            4 => format!("&#x{byte:X};"),
+            _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_secret_is_not_shown_however_each_of_its_characters_is_spelled(
+            secret in proptest::collection::vec((0x21_u8..0x7f, 0..6_u8), 8..40),
+            before in 0..EXCERPT_LEN_MAX,
+        ) {
+            let value: Vec<_> = secret.iter().map(|(byte, _)| format!("%{byte:02X}")).collect();
+            let spelled: Vec<_> = secret.iter().map(|(byte, how)| spelled(*byte, *how)).collect();
+            let (value, spelled) = (value.concat(), spelled.concat());
+            let mut answer = format!("{}{spelled}", ".".repeat(before)).into_bytes();
+            answer.truncate(EXCERPT_LEN_MAX);
+            let shown = redactor(&format!("http://h/?key={value}")).answer(&answer);
+            let rest = shown.trim_start_matches('.');
+            prop_assert!(rest.is_empty() || rest == "[...]", "{spelled} as {rest}");
         }
     }
 

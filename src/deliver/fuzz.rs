@@ -12,12 +12,13 @@ use super::{
     cloud_events::{CloudEvent, SUBJECT_LEN_MAX},
     excerpt::{EXCERPT_CHARS_MAX, Redactor},
     lane::Outcome,
+    open::Terms,
     reading,
     retry_after::{RETRY_AFTER_MAX, floor, unix_seconds},
     verdict::Class,
 };
 use crate::{
-    arrival::EventId,
+    arrival::{EventId, UrlPrint},
     clock::WallMs,
     config::checked::{SecretUrl, Statuses},
     http::{
@@ -109,7 +110,8 @@ fn outcome(result: &Result<Reply, Fault>, signed: bool) -> Outcome {
     let password = format!("Bearer {PASSWORD}");
     let redactor = url.map(|url| Redactor::of(&url, [password.as_bytes()])).unwrap_or_default();
     let (statuses, took) = (Statuses::default(), Duration::from_millis(5));
-    let with = reading::Read { redactor: &redactor, statuses: &statuses, signed, now: NOW, took };
+    let terms = Terms { redactor, print: UrlPrint([7; 16]), signed };
+    let with = reading::Read { terms: &terms, statuses: &statuses, now: NOW, took };
     reading::outcome(result, &with)
 }
 

@@ -26,6 +26,7 @@ pub mod request;
 pub mod retry_after;
 pub mod schedule;
 pub mod signature;
+mod spelling;
 mod story;
 pub mod trace;
 mod trial;
@@ -35,7 +36,6 @@ mod worker;
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinError, time::sleep_until};
-use tracing::{info, warn};
 
 use self::{
     attempt::{Courier, Task},
@@ -90,7 +90,7 @@ pub async fn run_lane<O: Outbox>(
     mut orders: Orders,
 ) -> LaneSummary {
     let endpoint = Arc::new(endpoint);
-    let summary = match open_lane(&endpoint, &vitals, &mut orders, open).await {
+    let summary = match open_lane(&endpoint, (&vitals, &notices), &mut orders, open).await {
         Some(opened) => {
             let reopening = Reopening::new(&endpoint, Arc::new(open));
             let told = (&vitals, notices);
@@ -106,7 +106,7 @@ pub async fn run_lane<O: Outbox>(
 /// Opens the lane, however long it takes; `None` when told to stop.
 async fn open_lane<C: Send + 'static>(
     endpoint: &Arc<Endpoint>,
-    vitals: &LaneVitals,
+    (vitals, notices): (&LaneVitals, &Notices),
     orders: &mut Orders,
     open: fn(&Endpoint) -> Result<Opened<C>, OpenError>,
 ) -> Option<Opened<C>> {
@@ -117,7 +117,7 @@ async fn open_lane<C: Send + 'static>(
         let why = match flat(tokio::task::spawn_blocking(move || open(&task)).await) {
             Ok(opened) => {
                 if said.is_some() {
-                    info!(endpoint = %endpoint.name, "endpoint is ready");
+                    story::ready(notices, &endpoint.name);
                 }
                 return Some(opened);
             }
@@ -126,7 +126,7 @@ async fn open_lane<C: Send + 'static>(
         vitals.set_state(LaneState::Degraded);
         vitals.set_pause(Some(Pause { until: None, reason: why.clone() }));
         if said.as_ref() != Some(&why) {
-            warn!(endpoint = %endpoint.name, reason = why, "endpoint not ready: nothing is sent to it yet");
+            story::not_ready(notices, &endpoint.name, &why);
             said = Some(why);
         }
         tokio::select! {

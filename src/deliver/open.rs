@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{excerpt::Redactor, request::Form, signature::Signer};
@@ -21,12 +22,22 @@ pub(crate) struct Opened<C> {
     pub(crate) courier: C,
     /// Makes them.
     pub(crate) form: Form,
+    /// What goes with each request.
+    pub(crate) terms: Arc<Terms>,
+    /// Changes with what is in the files, and says nothing of it.
+    pub(crate) contents: [u8; 32],
+}
+
+/// By what the answer to a request is judged: it is about the URL and the keys that the request left with, and
+/// not about those that were read since.
+#[derive(Debug)]
+pub(crate) struct Terms {
     /// Knows what may not be shown.
     pub(crate) redactor: Redactor,
     /// Which URL this is, without saying it.
     pub(crate) print: UrlPrint,
-    /// Changes with what is in the files, and says nothing of it.
-    pub(crate) contents: [u8; 32],
+    /// Whether the request was signed, so that a wrong clock makes it unacceptable.
+    pub(crate) signed: bool,
 }
 
 /// Why a lane cannot send. Worth another try: credentials and mounts may come later.
@@ -102,7 +113,8 @@ pub(super) fn open(endpoint: &Endpoint) -> Result<Opened<http::Client>, OpenErro
     let redactor = Redactor::of(&url, headers.iter().map(|(_, value)| value.as_bytes()));
     let signer = Signer::new(&secrets);
     let form = Form::new(endpoint.name.clone(), endpoint.format, headers, signer);
-    Ok(Opened { courier, form, redactor, print: print_of(&url), contents })
+    let terms = Arc::new(Terms { redactor, print: print_of(&url), signed: form.is_signed() });
+    Ok(Opened { courier, form, terms, contents })
 }
 
 /// A fingerprint that changes with the URL and cannot be turned back into it.

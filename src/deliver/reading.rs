@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     excerpt::{EXCERPT_CHARS_MAX, Redactor},
     lane::Outcome,
+    open::Terms,
     retry_after,
     verdict::{Answer, Class},
 };
@@ -17,12 +18,10 @@ use crate::{
 
 /// What the reading depends on beside the answer.
 pub(super) struct Read<'a> {
-    /// Knows what may not be shown.
-    pub(super) redactor: &'a Redactor,
+    /// What the request left with.
+    pub(super) terms: &'a Terms,
     /// What the operator says about statuses.
     pub(super) statuses: &'a Statuses,
-    /// Whether the request was signed, so that a wrong clock makes it unacceptable.
-    pub(super) signed: bool,
     /// Wall time of the answer.
     pub(super) now: WallMs,
     /// How long the attempt took.
@@ -50,22 +49,22 @@ fn of_reply(reply: &Reply, with: &Read<'_>) -> Outcome {
     let answer = Answer {
         status: reply.status,
         retry_after: retry_after.is_some(),
-        clock_offset: offset.filter(|_| with.signed),
+        clock_offset: offset.filter(|_| with.terms.signed),
     };
     let class = Class::of_answer(answer, with.statuses);
     let reason = match class {
         Class::Ok => String::new(),
         Class::Clock => of_clock(offset.unwrap_or_default()),
         _ if (300..=399).contains(&reply.status) => {
-            of_redirect(reply.location.as_deref(), with.redactor)
+            of_redirect(reply.location.as_deref(), &with.terms.redactor)
         }
-        _ => with.redactor.excerpt(&reply.excerpt),
+        _ => with.terms.redactor.excerpt(&reply.excerpt),
     };
     // RFC 9110 10.2.3 gives the header a meaning with a failure only.
     let retry_after = retry_after.filter(|_| reply.status >= 300);
     let answer = match class {
         Class::Ok => String::new(),
-        _ => with.redactor.answer(&reply.excerpt),
+        _ => with.terms.redactor.answer(&reply.excerpt),
     };
     let (status, took) = (Some(reply.status), with.took);
     let refusal = Refusal { class: class.name(), status, reason, answer, took };
@@ -98,14 +97,15 @@ fn of_redirect(location: Option<&[u8]>, redactor: &Redactor) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arrival::UrlPrint;
 
     const NOW: WallMs = WallMs(784_111_777_000); // Sun, 06 Nov 1994 08:49:37 GMT
 
     fn read(reply: Reply, signed: bool) -> Outcome {
         let url = SecretUrl::parse("https://example.net/hook/T0KENT0KEN").unwrap();
-        let redactor = Redactor::of(&url, []);
+        let terms = Terms { redactor: Redactor::of(&url, []), print: UrlPrint([7; 16]), signed };
         let (statuses, took) = (Statuses::default(), Duration::from_millis(5));
-        let with = Read { redactor: &redactor, statuses: &statuses, signed, now: NOW, took };
+        let with = Read { terms: &terms, statuses: &statuses, now: NOW, took };
         outcome(&Ok(reply), &with)
     }
 

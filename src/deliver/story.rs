@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
-use super::lane::{Change, Ended};
+use super::{
+    lane::{Change, Ended},
+    verdict::Class,
+};
 use crate::{
     arrival::{Conclusion, Name, Refusal},
     notice::{About, Kind, Notice, Notices},
@@ -35,6 +38,19 @@ pub(super) fn notify(notices: &Notices, endpoint: &Name, ended: &Ended, refusal:
         }
         None => {}
     }
+}
+
+/// What an endpoint needs is not there.
+pub(super) fn not_ready(notices: &Notices, endpoint: &Name, reason: &str) {
+    warn!(%endpoint, reason, "endpoint not ready: nothing is sent to it yet");
+    let failing = Notice::new(Kind::EndpointFailing, About::Endpoint(endpoint.clone()));
+    notices.tell(failing.text("class", Class::Local.name()).text("reason", reason));
+}
+
+/// It is there now.
+pub(super) fn ready(notices: &Notices, endpoint: &Name) {
+    info!(%endpoint, "endpoint is ready");
+    notices.tell(Notice::new(Kind::EndpointRecovered, About::Endpoint(endpoint.clone())));
 }
 
 /// A parked endpoint goes on.

@@ -46,7 +46,7 @@ impl Trial {
 /// Reads what `endpoint` needs, walks the way to it, and posts `body` once. Blocks while it reads.
 pub async fn trial(endpoint: &Endpoint, event: EventId, body: Vec<u8>) -> Result<Trial, OpenError> {
     let began = clock::mono();
-    let Opened { courier, form, redactor, .. } = open(endpoint)?;
+    let Opened { courier, form, terms, .. } = open(endpoint)?;
     let opened_in = clock::mono().saturating_duration_since(began);
     let walk = courier.walk().await;
     let request = form.request(event, 1, clock::wall(), &Arc::from(body));
@@ -56,11 +56,10 @@ pub async fn trial(endpoint: &Endpoint, event: EventId, body: Vec<u8>) -> Result
         None => courier.post_afresh(request.headers, request.body).await,
     };
     let (now, took) = (clock::wall(), clock::mono().saturating_duration_since(sent));
-    let (statuses, signed) = (&endpoint.statuses, form.is_signed());
-    let read = Read { redactor: &redactor, statuses, signed, now, took };
+    let read = Read { terms: &terms, statuses: &endpoint.statuses, now, took };
     let outcome = reading::outcome(&result, &read);
     let clock_offset_s = result.as_ref().ok().and_then(|reply| reading::clock_offset_s(reply, now));
     let receiver = Client::receiver(&courier).to_owned();
     let fault = result.err();
-    Ok(Trial { receiver, opened_in, signed, walk, outcome, fault, clock_offset_s })
+    Ok(Trial { receiver, opened_in, signed: terms.signed, walk, outcome, fault, clock_offset_s })
 }

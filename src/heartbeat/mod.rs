@@ -27,7 +27,7 @@ use crate::{
     clock,
     config::checked::{BadUrl, Heartbeat, SecretUrl, UrlSource},
     http::{self, Bytes, Client, HeaderMap, HeaderValue},
-    vitals::{Board, LaneState},
+    vitals::Board,
 };
 
 /// Until an answer is complete; shorter where the interval is.
@@ -109,19 +109,20 @@ async fn ping(config: &Heartbeat, judge: &mut Judge, board: &Board) {
             (Ok(()), Some(_)) => info!("the heartbeat is taken again"),
             _ => {}
         }
+        if outcome.is_ok() {
+            judge.taken();
+        }
         told = outcome.err();
     }
 }
 
 fn look(board: &Board) -> Seen {
-    let health = board.health(clock::mono());
-    let lanes = board.lanes();
-    let is_down = |state| matches!(state, LaneState::Failing | LaneState::Parked);
-    let failing = lanes.iter().filter(|(_, lane)| is_down(lane.state()));
+    let now = clock::mono();
+    let health = board.health(now);
     Seen {
         stuck: health.stuck.iter().map(|stuck| stuck.stage.to_string()).collect(),
-        failing: failing.map(|(name, _)| name.clone()).collect(),
-        dead: lanes.iter().map(|(_, lane)| lane.dead.load(Relaxed)).sum(),
+        standing: board.not_moving(now).into_iter().map(|part| part.what).collect(),
+        dead: board.lanes().iter().map(|(_, lane)| lane.dead.load(Relaxed)).sum(),
     }
 }
 

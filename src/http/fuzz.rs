@@ -110,10 +110,8 @@ impl rt::Read for Wire {
             self.at = self.bytes.len().saturating_sub(REFRAIN);
         }
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let piece = rest.get(..self.manner.piece.min(into.remaining())).unwrap_or(rest);
-        let piece = piece.get(..into.remaining()).unwrap_or(piece);
-        into.put_slice(piece);
-        let len = piece.len();
+        let len = rest.len().min(self.manner.piece).min(into.remaining());
+        into.put_slice(rest.get(..len).unwrap_or_default());
         self.taken.fetch_add(len, Ordering::Relaxed);
         self.at += len;
         Poll::Ready(Ok(()))

@@ -60,12 +60,7 @@ impl Configured {
 
     /// Brings the rows into line, inside a transaction of the caller's. True when this database replaces
     /// one that was lost.
-    pub(crate) fn apply(
-        &self,
-        db: &Connection,
-        now: WallMs,
-        retention_ms: i64,
-    ) -> Result<bool, StoreError> {
+    pub(crate) fn apply(&self, db: &Connection, now: WallMs) -> Result<bool, StoreError> {
         for name in &self.watches {
             let sql = "INSERT OR IGNORE INTO watch (name, first_scan) VALUES (?1, 0)";
             db.execute(sql, [name.as_str()])?;
@@ -75,7 +70,6 @@ impl Configured {
         }
         notices::prepare(db, self.operations.as_ref())?;
         self.park(db)?;
-        self.bury(db, retention_ms)?;
         // Stored under a clock that ran ahead: nobody knows when it was meant, so it is due.
         let sql =
             "UPDATE delivery SET next_ms = 0 WHERE state = 0 AND next_ms > 0 AND tried_ms > ?1";
@@ -101,16 +95,12 @@ impl Configured {
         Ok(())
     }
 
-    /// Files of watches that are not configured become tombstones: when the watch is back in time, they
-    /// are not announced again.
-    fn bury(&self, db: &Connection, retention_ms: i64) -> Result<(), StoreError> {
-        for (id, name) in rows(db, "SELECT id, name FROM watch")? {
-            if self.watches.iter().all(|watch| watch.as_str() != name) {
-                let sql = "UPDATE seen SET gone_since = ?2 WHERE watch = ?1 AND gone_since IS NULL";
-                db.execute(sql, params![id, retention_ms])?;
-            }
-        }
-        Ok(())
+    /// The rows of watches that are not configured.
+    pub(crate) fn removed(&self, db: &Connection) -> Result<Vec<i64>, StoreError> {
+        let is_configured = |name: &str| self.watches.iter().any(|watch| watch.as_str() == name);
+        let mut watches = rows(db, "SELECT id, name FROM watch")?;
+        watches.retain(|(_, name)| !is_configured(name));
+        Ok(watches.into_iter().map(|(id, _)| id).collect())
     }
 }
 

@@ -11,7 +11,9 @@ mod configured;
 pub(crate) mod copy;
 mod desk;
 mod entry;
+mod forgetting;
 mod identity;
+mod lane_view;
 pub mod look;
 mod notices;
 mod open;
@@ -23,40 +25,29 @@ mod remedy;
 mod retention;
 mod schema;
 pub mod snapshot;
-mod source;
+pub(crate) mod source;
 mod store;
 mod tables;
+pub(crate) mod watch_view;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
-use std::{
-    io,
-    sync::{Arc, atomic::Ordering},
-    thread::JoinHandle,
-};
+use std::{io, sync::Arc, thread::JoinHandle};
 
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use self::configured::Configured;
 pub use self::{
     desk::{Desk, Treated},
     identity::{Lock, NotLocked, lock},
+    lane_view::LaneView,
     ping::ping,
     remedy::{Remedied, Remedy},
 };
-pub(crate) use self::{question::Question, source::Source, writer::Writer};
-use crate::{
-    arrival::{
-        Conclusion, DueBatch, FirstScan, Memory, Name, Outbox, Present, Recall, Recorded, Recorder,
-        RelPath, Scanned, Settled, Unavailable, UrlPrint, Wake,
-    },
-    clock,
-    config::checked::{self, Config},
-    notice::Told,
-    vitals::{Beat, JournalVitals},
-};
+pub(crate) use self::{question::Question, watch_view::WatchView, writer::Writer};
+use crate::{arrival::Unavailable, config::checked::Config, notice::Told, vitals::JournalVitals};
 
 /// Questions that wait for the writer. Each asker has one under way, or waits to ask.
 const QUESTIONS_MAX: usize = 256;
@@ -126,20 +117,6 @@ impl Journal {
         (Self { questions, woken, losses }, writer, asked)
     }
 
-    /// The view of one thread of a watch. While it waits for an answer its beat waits, too: what takes long
-    /// then is the journal's.
-    pub(crate) fn for_watch(&self, watch: &checked::Watch, beat: &Arc<Beat>) -> WatchView {
-        let (questions, beat) = (self.questions.clone(), Arc::clone(beat));
-        WatchView::new(watch, Blocking { questions, beat })
-    }
-
-    /// The view of one lane.
-    pub fn for_lane(&self) -> LaneView {
-        let discards = self.woken.borrow().discards;
-        let woken = Mutex::new((self.woken.clone(), discards));
-        LaneView { questions: self.questions.clone(), woken }
-    }
-
     /// Waits until a damaged database has been replaced: everything must be scanned again.
     pub async fn lost(&mut self) {
         if self.losses.changed().await.is_err() {
@@ -189,159 +166,4 @@ async fn ask<T>(
     let (reply, answer) = oneshot::channel();
     questions.send(question(reply)).await.map_err(|_| Unavailable)?;
     answer.await.map_err(|_| Unavailable)?
-}
-
-/// How a watch gets its answers.
-pub(crate) trait Line {
-    /// Puts the question, and waits for the answer.
-    fn ask<T>(&self, question: Question, answer: Answered<T>) -> Result<T, Unavailable>;
-}
-
-/// To the writer's thread; blocks its own.
-#[derive(Clone)]
-pub(crate) struct Blocking {
-    questions: mpsc::Sender<Question>,
-    beat: Arc<Beat>,
-}
-
-impl Line for Blocking {
-    fn ask<T>(&self, question: Question, answer: Answered<T>) -> Result<T, Unavailable> {
-        let before = self.beat.wait_for_another();
-        let sent = self.questions.blocking_send(question);
-        let answer = sent.map_or(Err(Unavailable), |()| match answer.blocking_recv() {
-            Ok(answer) => answer,
-            Err(_) => Err(Unavailable),
-        });
-        self.beat.resume(before, clock::mono());
-        answer
-    }
-}
-
-/// A watch's view of the journal.
-#[derive(Clone)]
-pub(crate) struct WatchView<L = Blocking> {
-    source: Arc<Source>,
-    line: L,
-}
-
-impl WatchView {
-    /// The same view for another thread of the watch.
-    #[must_use]
-    pub(crate) fn with_beat(&self, beat: &Arc<Beat>) -> Self {
-        let line = Blocking { beat: Arc::clone(beat), ..self.line.clone() };
-        Self { line, ..self.clone() }
-    }
-}
-
-impl<L: Line> WatchView<L> {
-    /// The view of one watch, by `line`.
-    pub(crate) fn new(watch: &checked::Watch, line: L) -> Self {
-        Self { source: Arc::new(Source::of(watch)), line }
-    }
-
-    /// Whatever this view asks for from now on is refused.
-    pub(crate) fn retire(&self) {
-        self.source.retired.store(true, Ordering::Release);
-    }
-
-    fn ask<T>(
-        &self,
-        question: impl FnOnce(Arc<Source>, Reply<T>) -> Question,
-    ) -> Result<T, Unavailable> {
-        let (reply, answer) = oneshot::channel();
-        self.line.ask(question(Arc::clone(&self.source), reply), answer)
-    }
-}
-
-impl<L: Line + Send> Recorder for WatchView<L> {
-    fn record(&self, batch: Vec<Settled>) -> Vec<Recorded> {
-        let count = batch.len();
-        let answers = self.ask(|source, reply| Question::Record { source, batch, reply });
-        answers.unwrap_or_else(|Unavailable| vec![Recorded::NoRoom; count])
-    }
-}
-
-impl<L: Line + Send> Memory for WatchView<L> {
-    fn recall(&self, entries: Vec<Present>) -> Result<Vec<Recall>, Unavailable> {
-        self.ask(|source, reply| Question::Recall { source, entries, reply })
-    }
-
-    fn baseline(&self, entries: Vec<Present>) -> Result<(), Unavailable> {
-        self.ask(|source, reply| Question::Baseline { source, entries, reply })
-    }
-
-    fn first_scan(&self) -> Result<Option<FirstScan>, Unavailable> {
-        self.ask(|source, reply| Question::FirstScan { source, reply })
-    }
-
-    fn scanned(&self, scan: Scanned) -> Result<bool, Unavailable> {
-        self.ask(|source, reply| Question::Scanned { source, scan, reply })
-    }
-
-    fn remembered(&self, after: RelPath) -> Result<Vec<RelPath>, Unavailable> {
-        self.ask(|source, reply| Question::Remembered { source, after, reply })
-    }
-
-    fn gone(&self, paths: Vec<RelPath>) -> Result<(), Unavailable> {
-        self.ask(|source, reply| Question::Gone { source, paths, reply })
-    }
-}
-
-/// A lane's view of the journal.
-pub struct LaneView {
-    questions: mpsc::Sender<Question>,
-    /// And how many discards it has heard of.
-    woken: Mutex<(watch::Receiver<Wakes>, u64)>,
-}
-
-impl Outbox for LaneView {
-    async fn due(
-        &self,
-        endpoint: &Name,
-        held: Vec<i64>,
-        limit: usize,
-    ) -> Result<DueBatch, Unavailable> {
-        let endpoint = endpoint.clone();
-        ask(&self.questions, |reply| Question::Due { endpoint, held, limit, reply }).await
-    }
-
-    async fn conclude(
-        &self,
-        endpoint: &Name,
-        ends: Vec<(i64, Conclusion)>,
-    ) -> Result<(), Unavailable> {
-        let endpoint = endpoint.clone();
-        ask(&self.questions, |reply| Question::Conclude { endpoint, ends, reply }).await
-    }
-
-    async fn release(&self, endpoint: &Name) -> Result<(), Unavailable> {
-        let endpoint = endpoint.clone();
-        ask(&self.questions, |reply| Question::Release { endpoint, reply }).await
-    }
-
-    async fn park(&self, endpoint: &Name, url: UrlPrint) -> Result<(), Unavailable> {
-        let endpoint = endpoint.clone();
-        ask(&self.questions, |reply| Question::Park { endpoint, url, reply }).await
-    }
-
-    async fn is_parked(&self, endpoint: &Name, url: UrlPrint) -> Result<bool, Unavailable> {
-        let endpoint = endpoint.clone();
-        ask(&self.questions, |reply| Question::IsParked { endpoint, url, reply }).await
-    }
-
-    async fn missing(&self, endpoint: &Name, held: Vec<i64>) -> Result<Vec<i64>, Unavailable> {
-        let endpoint = endpoint.clone();
-        ask(&self.questions, |reply| Question::Missing { endpoint, held, reply }).await
-    }
-
-    async fn woken(&self) -> Wake {
-        let mut woken = self.woken.lock().await;
-        let (wakes, heard_of) = &mut *woken;
-        if wakes.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        let discards = wakes.borrow_and_update().discards;
-        let is_news = std::mem::replace(heard_of, discards) == discards;
-        if is_news { Wake::News } else { Wake::Discarded }
-    }
 }

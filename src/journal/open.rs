@@ -1,9 +1,6 @@
 //! An open database: it answers questions, a group of writing ones in one transaction.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Instant,
-};
+use std::{collections::BTreeMap, time::Instant};
 
 use rusqlite::{Connection, OptionalExtension};
 use tracing::{debug, warn};
@@ -14,6 +11,7 @@ use super::{
     configured::{self, Configured},
     copy::{self, Copying},
     desk::Treated,
+    forgetting::Forgetting,
     identity,
     look::{Filter, Place},
     outbox::Deliveries,
@@ -22,7 +20,7 @@ use super::{
     retention::{self, RetentionClock},
     source::Source,
     store::{self, Opened, StoreError},
-    tables::{Baseline, Tables},
+    tables::{Carried, Tables},
 };
 use crate::{
     arrival::{Conclusion, Name, Recorded, Settled},
@@ -40,10 +38,11 @@ pub(super) struct Open {
     pub(super) db: Connection,
     /// What is counted along.
     pub(super) tables: Tables,
-    configured: Configured,
+    pub(super) configured: Configured,
     origin: Origin,
-    retention: RetentionClock,
+    pub(super) retention: RetentionClock,
     next_retention: Instant,
+    pub(super) forgetting: Forgetting,
     steps: StepWatch,
     pub(super) copying: Copying,
     /// How the run before this one ended.
@@ -57,16 +56,14 @@ pub(super) struct Opening<'a> {
     pub(super) configured: &'a Configured,
     /// Read the whole file if it was not closed cleanly.
     pub(super) check: bool,
-    /// Sequence numbers up to this one were given out by another database of this run.
-    pub(super) seq_floor: i64,
-    /// First scans of this run so far.
-    pub(super) baselines: &'a HashMap<Name, Baseline>,
+    /// From the database before this one, in this run.
+    pub(super) carried: &'a Carried,
 }
 
 impl Open {
     /// Opens, or makes, the database.
     pub(super) fn new(opening: &Opening<'_>) -> Result<Self, StoreError> {
-        let Opening { instance, configured, check, seq_floor, baselines } = *opening;
+        let Opening { instance, configured, check, carried } = *opening;
         let dir = configured.dir.as_path();
         let identity = identity::identify(dir, instance)?;
         let Opened { db, after_crash } = store::open(dir, identity.is_known, check)?;
@@ -76,7 +73,7 @@ impl Open {
         let now_ms = db.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or(0);
         let (mono, wall) = (clock::mono(), clock::wall());
         store::begin(&db)?;
-        let applied = configured.apply(&db, wall, now_ms);
+        let applied = configured.apply(&db, wall);
         let applied =
             applied.and_then(|lost| Ok((lost, configured::run(&db, check, after_crash)?)));
         let (lost, run) = store::finish(&db, applied)?;
@@ -84,7 +81,8 @@ impl Open {
             warn!(path = %dir.display(),
                 "the journal was lost: what is still present is announced again, under its old ids");
         }
-        let tables = Tables::load(&db, seq_floor, baselines.clone())?;
+        let tables = Tables::load(&db, carried.clone())?;
+        let forgetting = Forgetting::of_removed(configured.removed(&db)?);
         let host = identity::host();
         Ok(Self {
             db,
@@ -93,6 +91,7 @@ impl Open {
             origin: Origin { instance: identity.instance, host },
             retention: RetentionClock { now_ms, read_at: wall },
             next_retention: mono,
+            forgetting,
             steps: StepWatch::new(mono, wall),
             copying: Copying::new(dir),
             beginning: Beginning { after_crash: run.after_crash },
@@ -103,10 +102,10 @@ impl Open {
     /// Goes over to another set of watches and endpoints.
     pub(super) fn configure(&mut self, configured: &Configured) -> Result<(), StoreError> {
         store::begin(&self.db)?;
-        let applied = configured.apply(&self.db, clock::wall(), self.retention.now_ms);
+        let applied = configured.apply(&self.db, clock::wall());
         store::finish(&self.db, applied)?;
-        let baselines = self.tables.baselines.clone();
-        self.tables = Tables::load(&self.db, self.tables.last_seq(), baselines)?;
+        self.tables = Tables::load(&self.db, self.tables.carried())?;
+        self.forgetting = Forgetting::of_removed(configured.removed(&self.db)?);
         self.configured = configured.clone();
         Ok(())
     }
@@ -305,29 +304,20 @@ impl Open {
         }
         self.steps = StepWatch::new(mono, wall);
         self.copying.look(&self.db)?;
-        if mono < self.next_retention && self.tables.dead <= self.configured.dead_max {
-            return Ok(());
+        let is_due = mono >= self.next_retention || self.tables.dead > self.configured.dead_max;
+        if is_due && !self.forgetting.is_under_way() {
+            self.next_retention = mono + retention::INTERVAL;
+            self.retention = self.retention.advance(wall);
+            let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES ('retention_ms', ?1)";
+            self.db.execute(sql, [self.retention.now_ms])?;
+            self.forgetting.begin();
         }
-        self.next_retention = mono + retention::INTERVAL;
-        self.retention = self.retention.advance(wall);
-        store::begin(&self.db)?;
-        let forgotten = self.forget();
-        let buried = store::finish(&self.db, forgotten)?;
-        if buried > 0 {
-            warn!(buried, "the oldest dead letters were removed: state.dead_max_events is reached");
-        }
-        store::give_back(&self.db)
+        self.forget_on().map(drop)
     }
 
-    fn forget(&mut self) -> Result<u64, StoreError> {
-        // Not while an event of the file is on its way: `seen` is how its next one finds it.
-        let sql = "DELETE FROM seen WHERE gone_since IS NOT NULL AND gone_since < ?1
-                   AND NOT EXISTS (SELECT 1 FROM event WHERE event.watch = seen.watch AND event.path = seen.path)";
-        self.db.execute(sql, [self.retention.tombstones_before()])?;
-        let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES ('retention_ms', ?1)";
-        self.db.execute(sql, [self.retention.now_ms])?;
-        let keep = self.configured.dead_max;
-        self.deliveries().bury_oldest(keep)
+    /// What is done while nobody asks, a page of it; true while there is more.
+    pub(super) fn go_on(&mut self) -> Result<bool, StoreError> {
+        Ok(self.copy_on()? | self.forget_on()?)
     }
 
     pub(super) fn arrivals(&mut self) -> Arrivals<'_> {

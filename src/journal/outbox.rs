@@ -274,9 +274,9 @@ impl Deliveries<'_> {
         Ok(parked.is_some_and(|parked| parked == url.0))
     }
 
-    /// Removes the oldest dead letters beyond `keep`; how many.
-    pub(crate) fn bury_oldest(&mut self, keep: u64) -> Result<u64, StoreError> {
-        let excess = self.tables.dead.saturating_sub(keep);
+    /// Removes the oldest dead letters beyond `keep`, `limit` of them at most; how many.
+    pub(crate) fn bury_oldest(&mut self, keep: u64, limit: u64) -> Result<u64, StoreError> {
+        let excess = self.tables.dead.saturating_sub(keep).min(limit);
         if excess == 0 {
             return Ok(0);
         }

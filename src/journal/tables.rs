@@ -14,6 +14,20 @@ use crate::arrival::Name;
 /// Sequence numbers are reserved in blocks, so that none is given twice and not every commit writes one.
 const SEQ_BLOCK: i64 = 4096;
 
+/// What outlives these tables: another set is read when the configuration changes, or the database is opened anew.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Carried {
+    /// The highest sequence number that was given out. Lanes may still hold events of a database that was
+    /// replaced.
+    pub(crate) seq_floor: i64,
+    /// First scans of this run that recorded a baseline.
+    pub(crate) baselines: HashMap<Name, Baseline>,
+    /// How often operators have discarded events: lanes compare it with what they have heard of.
+    pub(crate) discards: u64,
+    /// Endpoints to which an operator sends events again, until their lanes have heard of it.
+    pub(crate) replayed: HashSet<Name>,
+}
+
 /// Row ids and counts.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
@@ -31,12 +45,10 @@ pub(crate) struct Tables {
     pub(crate) attempts: u64,
     /// Files that are remembered and not gone, by watch row; counted when first asked for.
     live: HashMap<i64, u64>,
-    /// Endpoints to which an operator sends events again, until their lanes have heard of it.
+    /// See [`Carried`].
     pub(crate) replayed: HashSet<i64>,
-    /// How often operators have discarded events.
     pub(crate) discards: u64,
-    /// First scans of this run that recorded a baseline. Outlives the database: see [`Tables::load`].
-    pub(crate) baselines: HashMap<Name, Baseline>,
+    baselines: HashMap<Name, Baseline>,
     /// Counts that nobody decides by.
     pub(crate) census: Census,
     next_seq: i64,
@@ -62,28 +74,39 @@ pub(crate) enum Baseline {
 const BASELINE_SLACK: Duration = Duration::from_secs(5);
 
 impl Tables {
-    /// Reads the names and counts. `baselines` are those of this run so far. No sequence number up to `seq_floor` will be given out: lanes may still
-    /// hold those of a database that this one replaces.
-    pub(crate) fn load(
-        db: &Connection,
-        seq_floor: i64,
-        baselines: HashMap<Name, Baseline>,
-    ) -> Result<Self, StoreError> {
+    /// Reads the names and counts. `carried` is from the tables before these.
+    pub(crate) fn load(db: &Connection, carried: Carried) -> Result<Self, StoreError> {
+        let Carried { seq_floor, baselines, discards, replayed } = carried;
         let watches = read_names(db, "SELECT id, name FROM watch")?;
         let names = watches.iter().map(|(name, id)| (*id, name.clone())).collect();
         let endpoints = read_names(db, "SELECT id, name FROM endpoint")?;
         let next_seq = read_seq_end(db)?.max(seq_floor);
+        let replayed = replayed.iter().filter_map(|name| endpoints.get(name).copied()).collect();
         let mut tables = Self {
             watches,
             endpoints,
             names,
             baselines,
+            discards,
+            replayed,
             next_seq,
             seq_end: next_seq,
             ..Self::default()
         };
         tables.recount(db)?;
         Ok(tables)
+    }
+
+    /// What the tables after these need of them.
+    pub(crate) fn carried(&self) -> Carried {
+        let is_replayed = |(_, id): &(&Name, &i64)| self.replayed.contains(*id);
+        let replayed = self.endpoints.iter().filter(is_replayed);
+        Carried {
+            seq_floor: self.next_seq,
+            baselines: self.baselines.clone(),
+            discards: self.discards,
+            replayed: replayed.map(|(name, _)| name.clone()).collect(),
+        }
     }
 
     /// Counts again what commits count along: after a rollback.
@@ -239,11 +262,6 @@ impl Tables {
         }
         self.next_seq += 1;
         Ok(self.next_seq)
-    }
-
-    /// The highest sequence number that was given out.
-    pub(crate) fn last_seq(&self) -> i64 {
-        self.next_seq
     }
 }
 

@@ -1,7 +1,6 @@
 //! The writer thread: it owns the database, whatever state that is in.
 
 use std::{
-    collections::HashMap,
     ops::ControlFlow,
     sync::Arc,
     time::{Duration, Instant},
@@ -17,10 +16,10 @@ use super::{
     open::{Open, Opening},
     question::{Question, answer, group},
     store::{self, StoreError},
-    tables::Baseline,
+    tables::Carried,
 };
 use crate::{
-    arrival::{Name, Unavailable},
+    arrival::Unavailable,
     clock,
     config::checked::{Config, Instance},
     stall,
@@ -53,10 +52,8 @@ pub(crate) struct Writer {
     was_open: bool,
     /// The database of this run was set aside: everybody must hear of it once there is another.
     was_lost: bool,
-    /// Lanes hold events by sequence number, across a replaced database: no number is given out twice.
-    seq_floor: i64,
-    /// First scans of this run, across databases.
-    baselines: HashMap<Name, Baseline>,
+    /// From the last database that was open in this run.
+    carried: Carried,
 }
 
 impl Writer {
@@ -72,8 +69,7 @@ impl Writer {
             refuses: false,
             was_open: false,
             was_lost: false,
-            seq_floor: 0,
-            baselines: HashMap::new(),
+            carried: Carried::default(),
         }
     }
 
@@ -97,7 +93,7 @@ impl Writer {
 
     /// Waits for a question.
     fn wait_for(&mut self, questions: &mut mpsc::Receiver<Question>) -> Option<Question> {
-        if let Some(question) = self.copy_meanwhile(questions) {
+        if let Some(question) = self.work_meanwhile(questions) {
             return Some(question);
         }
         self.ports.vitals.beat.wait();
@@ -107,10 +103,10 @@ impl Writer {
         question
     }
 
-    /// Goes on with the copy of what was announced until there is a question.
-    fn copy_meanwhile(&mut self, questions: &mut mpsc::Receiver<Question>) -> Option<Question> {
+    /// Copies what was announced, and forgets what may be forgotten, until there is a question.
+    fn work_meanwhile(&mut self, questions: &mut mpsc::Receiver<Question>) -> Option<Question> {
         loop {
-            match self.open.as_mut()?.copy_on() {
+            match self.open.as_mut()?.go_on() {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(failure) => {
@@ -239,8 +235,7 @@ impl Writer {
             instance: &self.instance,
             configured: &self.configured,
             check: !self.was_open,
-            seq_floor: self.seq_floor,
-            baselines: &self.baselines,
+            carried: &self.carried,
         })
     }
 
@@ -262,14 +257,15 @@ impl Writer {
     /// Lets go of the database without closing it cleanly.
     fn drop_open(&mut self) {
         if let Some(open) = self.open.take() {
-            self.seq_floor = self.seq_floor.max(open.tables.last_seq());
-            self.baselines = open.tables.baselines;
+            self.carried = open.tables.carried();
         }
     }
 
     /// Sets a damaged database aside and makes another. Whatever was scanned before must be scanned again.
     fn replace(&mut self, reason: &str) {
         self.drop_open();
+        // It may have a copy to take in.
+        self.ports.vitals.beat.begin_long(clock::mono(), OPEN_LIMIT);
         // Even if setting aside fails, it may have got so far that the next database is a new one.
         self.was_lost |= self.was_open;
         let set_aside = store::set_aside(&self.configured.dir, clock::wall(), reason);
@@ -278,6 +274,7 @@ impl Writer {
             Ok(open) => self.opened(open),
             Err(failure) => self.failed(clock::mono(), &failure),
         }
+        self.ports.vitals.beat.begin(clock::mono());
     }
 
     fn failed(&mut self, now: Instant, failure: &StoreError) {

@@ -49,6 +49,11 @@ fn files(page: &mut Page, watches: &[Watch]) {
             family.put(&[("watch", name.as_str()), ("result", result)], count.load(Relaxed));
         }
     }
+    let help = "Files that settled and could not be asked for their writers, where others can.";
+    let mut family = page.family(Kind::Counter, "watchd_watch_unasked_files", help);
+    each(watches, |name, watch| {
+        family.put(&[("watch", name)], watch.unasked.load(Relaxed));
+    });
     let mut family =
         page.family(Kind::Counter, "watchd_watch_overflows", "Times that the kernel lost events.");
     each(watches, |name, watch| {

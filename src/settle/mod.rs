@@ -1,10 +1,12 @@
 //! Stage 2: sightings become [`Settled`] files once they are whole.
 //!
 //! One thread per watch. This file waits: for reports of the watch stage, for the earliest deadline.
-//! `tracker` decides (and `unclear`, what is told), `probe` looks.
+//! `tracker` and `pace` decide (and `unclear`, what is told), `probe` looks, `recording` hands over.
 
 mod aside;
+mod pace;
 mod probe;
+mod recording;
 mod tracker;
 mod unclear;
 
@@ -12,9 +14,10 @@ use std::{
     io,
     sync::{
         Arc,
+        atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError},
     },
-    thread,
+    thread::{self, Thread},
     time::{Duration, Instant},
 };
 
@@ -22,11 +25,13 @@ use tracing::{debug, info, warn};
 
 use self::{
     aside::Aside,
-    tracker::{Outcome, Step, Tracker, Writers},
+    pace::Pace,
+    recording::UnderWay,
+    tracker::{Outcome, Step, Stuck, Tracker, Writers},
     unclear::{Told, Unclear},
 };
 use crate::{
-    arrival::{Recorded, Recorder, RelPath, Report, Sample, Settled},
+    arrival::{Recorder, RelPath, Report, Sample},
     clock,
     config::checked::Watch,
     filesystem::Policy,
@@ -42,9 +47,6 @@ const BATCH: usize = 128;
 /// Memory for the candidates of one watch, about 30,000 short names. Beyond that its reports wait, and
 /// with them its scans.
 const CANDIDATE_BYTES_MAX: usize = 10 << 20;
-
-/// First and longest wait after the journal had no room.
-const ROOM_PATIENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// What is waited for is published at most so often: it means going through all of it.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
@@ -63,12 +65,29 @@ pub struct Ports {
     pub notices: Notices,
 }
 
-/// Starts settling. The thread ends when the watch stage hangs up.
-pub fn start(config: Watch, ports: Ports) -> io::Result<()> {
+/// A running stage.
+pub struct Handle {
+    stopped: Arc<AtomicBool>,
+    thread: Thread,
+}
+
+impl Handle {
+    /// Has the thread end by itself. Without room for reports it would not see that the watch stage has: that
+    /// one waits for room.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
+/// Starts settling. The thread ends when it is stopped, or when the watch stage hangs up.
+pub fn start(config: Watch, ports: Ports) -> io::Result<Handle> {
     let name = format!("settle {}", config.name);
     let stage = Stage::new(config, ports);
-    thread::Builder::new().name(name).spawn(move || stage.run())?;
-    Ok(())
+    let stopped = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stopped);
+    let running = thread::Builder::new().name(name).spawn(move || stage.run(&told))?;
+    Ok(Handle { stopped, thread: running.thread().clone() })
 }
 
 /// The settling of one watch between two waits.
@@ -76,10 +95,9 @@ pub(crate) struct Stage {
     config: Watch,
     ports: Ports,
     tracker: Tracker,
-    policy: Policy,
-    /// Nothing is looked at before this: the journal had no room.
-    hold_until: Option<Instant>,
-    no_room: u32,
+    pace: Pace,
+    /// What the journal is recording.
+    under_way: Option<UnderWay>,
     next_stuck: Option<Instant>,
     unclear: Unclear,
     /// Whether it was told that writers cannot be asked for.
@@ -94,12 +112,11 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) fn new(config: Watch, ports: Ports) -> Self {
         Self {
-            tracker: Tracker::new(config.quiet),
+            tracker: Tracker::new(config.quiet, config.poll_interval),
             config,
             ports,
-            policy: Policy::of(0),
-            hold_until: None,
-            no_room: 0,
+            pace: Pace::default(),
+            under_way: None,
             next_stuck: None,
             unclear: Unclear::default(),
             blind: false,
@@ -109,8 +126,8 @@ impl Stage {
         }
     }
 
-    fn run(mut self) {
-        loop {
+    fn run(mut self, stopped: &AtomicBool) {
+        while !stopped.load(Ordering::Acquire) {
             let patience = self.patience();
             self.ports.vitals.settles.wait_until(clock::mono() + patience);
             if self.has_room() {
@@ -145,23 +162,26 @@ impl Stage {
 
     /// Looks at files whose time has come, and records those that are whole.
     pub(crate) fn step(&mut self, now: Instant) {
-        if self.hold_until.is_none_or(|hold| now >= hold) {
-            self.hold_until = None;
+        if self.is_due(now) {
             self.look_at_due(now);
+        }
+        if !self.is_due(now) {
+            self.take_answers(); // before a wait: what is refused has a time of its own
         }
         self.name_stuck(now);
         self.name_unclear(now);
         self.publish(now);
     }
 
+    fn is_due(&self, now: Instant) -> bool {
+        self.pace.next_look(&self.tracker).is_some_and(|look| now >= look)
+    }
+
     /// How long there is nothing to do. With nothing waiting, until the next report.
     pub(crate) fn patience(&self) -> Duration {
         const FOREVER: Duration = Duration::from_hours(24);
         let now = clock::mono();
-        let look = self
-            .tracker
-            .next_deadline()
-            .map(|look| self.hold_until.map_or(look, |hold| hold.max(look)));
+        let look = self.pace.next_look(&self.tracker);
         let stuck = look.and(self.next_stuck);
         let publish = self.stale.then_some(self.publish_at);
         let wake = [look, stuck, publish, self.unclear.deadline(now)].into_iter().flatten().min();
@@ -182,9 +202,7 @@ impl Stage {
     }
 
     fn adopt(&mut self, policy: Policy) {
-        self.policy = policy;
-        let quiet = policy.quiet(self.config.quiet, self.config.poll_interval);
-        self.tracker.set_quiet(quiet);
+        let quiet = self.tracker.adopt(policy);
         let asks = self.config.writer_detection && policy.lease;
         debug!(watch = %self.config.name, filesystem = policy.kind, writer_detection = asks,
             quiet_ms = quiet.as_millis(), "settling");
@@ -216,7 +234,7 @@ impl Stage {
         }
         self.ports.vitals.settles.begin(clock::mono());
         if !whole.is_empty() {
-            self.record(whole);
+            self.hand_over(whole);
         }
     }
 
@@ -273,45 +291,13 @@ impl Stage {
         stat::exists(&marker.of(path).under(&self.config.path))
     }
 
-    fn record(&mut self, whole: Vec<Settled>) {
-        let answers = self.ports.recorder.record(whole.clone());
-        self.count(&answers);
-        let now = clock::mono();
-        let refused: Vec<Settled> = whole
-            .into_iter()
-            .zip(&answers)
-            .filter(|(_, a)| **a == Recorded::NoRoom)
-            .map(|(s, _)| s)
-            .collect();
-        if refused.is_empty() {
-            self.no_room = 0;
-            return;
-        }
-        let wait = ROOM_PATIENCE.0.saturating_mul(1 << self.no_room.min(8)).min(ROOM_PATIENCE.1);
-        if self.no_room == 0 {
-            warn!(watch = %self.config.name, files = refused.len(),
-                "the journal has no room: files stay in their directory until it has");
-            let files = u64::try_from(refused.len()).unwrap_or(u64::MAX);
-            self.ports.notices.tell(self.notice(Kind::OutboxFull).number("files", files));
-        }
-        self.no_room += 1;
-        self.hold_until = Some(now + wait);
-        for settled in refused {
-            self.tracker.again(settled, wait, now);
-        }
-    }
-
-    fn count(&self, answers: &[Recorded]) {
-        let known = answers.iter().filter(|answer| **answer == Recorded::AlreadySeen).count();
-        let new = answers.iter().filter(|answer| matches!(answer, Recorded::New(_))).count();
-        WatchVitals::count(&self.ports.vitals.known, known as u64);
-        WatchVitals::count(&self.ports.vitals.recorded, new as u64);
-    }
-
     fn note_writers(&mut self, path: &RelPath, writers: Writers) {
         debug!(watch = %self.config.name, %path, writers = ?writers, "settled");
-        let expected = self.config.writer_detection && self.policy.lease;
-        if expected && writers == Writers::NoOpinion && !self.blind {
+        if !self.config.writer_detection || writers != Writers::NoOpinion {
+            return;
+        }
+        WatchVitals::count(&self.ports.vitals.unasked, 1);
+        if !self.blind {
             self.blind = true;
             warn!(watch = %self.config.name, %path,
                 "cannot see who has files of other users open: without CAP_LEASE only the quiet period protects them");
@@ -340,10 +326,14 @@ impl Stage {
             return;
         }
         self.next_stuck = Some(now + step);
-        for (path, age) in self.tracker.stuck(self.config.stuck_after, now) {
+        let Stuck { named, others } = self.tracker.stuck(self.config.stuck_after, now);
+        for (path, age) in named {
             warn!(watch = %self.config.name, %path, waiting_s = age.as_secs(), "this file does not settle");
             let stuck = self.notice(Kind::FileStuck).text("path", path.to_string());
             self.ports.notices.tell(stuck.number("waiting_s", age.as_secs()));
+        }
+        if others > 0 {
+            warn!(watch = %self.config.name, files = others, "more files do not settle");
         }
     }
 }

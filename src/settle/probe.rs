@@ -37,9 +37,7 @@ pub(super) fn failed(error: io::Error) -> Outcome {
 fn open_and_ask(path: &Path, before: Option<&Sample>, policy: Policy) -> io::Result<Outcome> {
     Ok(match lease::ask(path, before)? {
         Asked::Writing => Outcome::Writing,
-        Asked::File { sample, unwritten } => {
-            Outcome::Looked { sample, identity: policy.identity, asked: unwritten }
-        }
+        Asked::File { sample, unwritten } => Outcome::Looked { sample, policy, asked: unwritten },
         Asked::NotAFile => Outcome::NotAFile,
         // The name is enough to announce it; only the writer cannot be asked for.
         Asked::Forbidden => return stat_only(path, policy),
@@ -49,7 +47,7 @@ fn open_and_ask(path: &Path, before: Option<&Sample>, policy: Policy) -> io::Res
 fn stat_only(path: &Path, policy: Policy) -> io::Result<Outcome> {
     let sample = if policy.events { stat::entry(path) } else { stat::entry_at_source(path) }?;
     Ok(match sample.kind {
-        Kind::File => Outcome::Looked { sample, identity: policy.identity, asked: false },
+        Kind::File => Outcome::Looked { sample, policy, asked: false },
         _ => Outcome::NotAFile,
     })
 }
@@ -70,7 +68,8 @@ mod tests {
         for (path, identity) in [(path.as_path(), there), (version, Identity::SizeAndTime)] {
             for detect in [true, false] {
                 let found = look(path, path.parent().unwrap(), None, detect);
-                let same = matches!(found, Outcome::Looked { identity: i, .. } if i == identity);
+                let same =
+                    matches!(found, Outcome::Looked { policy, .. } if policy.identity == identity);
                 assert!(same, "{}: {found:?}", path.display());
             }
         }

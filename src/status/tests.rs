@@ -64,6 +64,6 @@ fn what_later_scans_did_not_meet_is_not_waited_for() {
     for (scans, named) in [(0, 1), (1, 1), (2, 1), (3, 0)] {
         let status = Status::of(&board, later(&board, 1));
         assert_eq!(status.watches[0].waiting.files.len(), named, "after {scans} scans");
-        watch.scanned(vitals::LastScan { ended: start, took: Duration::ZERO });
+        watch.scanned(vitals::LastScan { ended: start, took: Duration::ZERO, other_size: 0 });
     }
 }

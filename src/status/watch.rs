@@ -46,8 +46,10 @@ pub struct Watch {
     pub recorded: u64,
     /// Files since then that settled as they were announced before.
     pub known: u64,
-    /// Files since then that were too small or too large.
+    /// Files since then that were too small or too large when they had settled.
     pub ignored: u64,
+    /// Files since then that settled and could not be asked for their writers, where others can.
+    pub unasked: u64,
     /// What is waited for.
     pub waiting: Waiting,
 }
@@ -59,6 +61,8 @@ pub struct LastScan {
     pub ago_s: u64,
     /// How long it took.
     pub took_ms: u64,
+    /// Files that it met and that are too small or too large.
+    pub ignored: u64,
 }
 
 /// Files that are not announced yet.
@@ -127,12 +131,14 @@ impl Watch {
             last_scan: looks.last_scan.map(|scan| LastScan {
                 ago_s: now.since(scan.ended),
                 took_ms: u64::try_from(scan.took.as_millis()).unwrap_or(u64::MAX),
+                ignored: scan.other_size,
             }),
             scans: vitals.scans(),
             overflows: vitals.overflows.load(Relaxed),
             recorded: vitals.recorded.load(Relaxed),
             known: vitals.known.load(Relaxed),
             ignored: vitals.ignored.load(Relaxed),
+            unasked: vitals.unasked.load(Relaxed),
             waiting: Waiting::of(vitals, now),
         }
     }

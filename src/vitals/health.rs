@@ -60,6 +60,12 @@ impl Health {
         self.stuck.is_empty()
     }
 
+    fn hanging_into(&self, reasons: &mut Reasons) {
+        for Stuck { stage, .. } in &self.hanging {
+            reasons.add(stage, "its file system does not answer");
+        }
+    }
+
     fn judge(&mut self, stage: Stage, beat: &Beat, now: Instant) {
         match beat.lateness(now) {
             Some(lateness @ Lateness::Hangs(_)) => self.hanging.push(Stuck { stage, lateness }),
@@ -102,23 +108,33 @@ impl Board {
             Phase::Draining => reasons.add("daemon", "it is stopping"),
             Phase::Running => {}
         }
-        self.journal_not_ready(&mut reasons);
-        self.watches_not_ready(&mut reasons);
-        self.lanes_not_ready(&mut reasons);
+        self.not_moving_into(&mut reasons);
         if let Some(reload) = self.reload().filter(|reload| !reload.ok) {
             reasons.add("reload", reload.message);
         }
         for (part, reason) in self.troubles() {
             reasons.add(part, reason);
         }
-        let Health { stuck, hanging } = self.health(now);
-        for Stuck { stage, .. } in stuck {
+        let health = self.health(now);
+        for Stuck { stage, .. } in &health.stuck {
             reasons.add(stage, "it makes no progress");
         }
-        for Stuck { stage, .. } in hanging {
-            reasons.add(stage, "its file system does not answer");
-        }
+        health.hanging_into(&mut reasons);
         reasons.0
+    }
+
+    /// Where files do not get on although every loop turns over: a part of [`Board::not_ready`].
+    pub fn not_moving(&self, now: Instant) -> Vec<NotReady> {
+        let mut reasons = Reasons(Vec::new());
+        self.not_moving_into(&mut reasons);
+        self.health(now).hanging_into(&mut reasons);
+        reasons.0
+    }
+
+    fn not_moving_into(&self, reasons: &mut Reasons) {
+        self.journal_not_ready(reasons);
+        self.watches_not_ready(reasons);
+        self.lanes_not_ready(reasons);
     }
 
     fn journal_not_ready(&self, reasons: &mut Reasons) {

@@ -93,6 +93,8 @@ pub struct LastScan {
     pub ended: Instant,
     /// How long it took.
     pub took: Duration,
+    /// Files that it met and whose size does not count.
+    pub other_size: u64,
 }
 
 /// How a root is looked at.
@@ -128,6 +130,8 @@ pub struct WatchVitals {
     pub known: AtomicU64,
     /// Files whose size does not count.
     pub ignored: AtomicU64,
+    /// Files that settled where writers can be seen, without that anybody could be asked for them.
+    pub unasked: AtomicU64,
     /// Whole scans that ended.
     pub scans: AtomicU64,
     /// Times that the kernel lost events.
@@ -146,6 +150,7 @@ impl WatchVitals {
             recorded: AtomicU64::new(0),
             known: AtomicU64::new(0),
             ignored: AtomicU64::new(0),
+            unasked: AtomicU64::new(0),
             scans: AtomicU64::new(0),
             overflows: AtomicU64::new(0),
             state: Mutex::default(),

@@ -1,5 +1,6 @@
 //! How one root is watched: what its file system can be trusted with, and what the operator says. Pure.
 
+use super::schedule::Polled;
 use crate::{
     config::checked::{Backend, Watch},
     filesystem::Policy,
@@ -17,6 +18,7 @@ pub(super) struct Choice {
 }
 
 impl Choice {
+    /// For the root, or for a directory below it, by the file system that holds it.
     pub(super) fn of(config: &Watch, policy: Policy) -> Self {
         let (events, because) = match (config.backend, policy.events) {
             (Backend::Events, _) => (true, "backend = \"events\" is configured"),
@@ -27,6 +29,12 @@ impl Choice {
             }
         };
         Self { events, because, leases: config.writer_detection && policy.lease }
+    }
+
+    /// Why, as it turned out.
+    pub(super) fn reason(&self, polled: Polled) -> &'static str {
+        let is_out = self.events && polled == Polled::Everything;
+        if is_out { "no inotify instance is left" } else { self.because }
     }
 }
 

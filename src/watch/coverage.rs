@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{inbox::Inbox, schedule::Polled};
 use crate::{
@@ -28,6 +28,8 @@ pub(crate) struct Coverage {
     polled: BTreeSet<RelPath>,
     limit_told: bool,
     refusal_told: bool,
+    /// Kinds of file systems below the root that were told to have no events.
+    kinds_told: BTreeSet<&'static str>,
 }
 
 impl Coverage {
@@ -42,6 +44,7 @@ impl Coverage {
             polled: BTreeSet::new(),
             limit_told: false,
             refusal_told: false,
+            kinds_told: BTreeSet::new(),
         };
         if events {
             coverage.renew();
@@ -67,21 +70,44 @@ impl Coverage {
     }
 
     /// Watches `dir` before it is read, so that nothing can land in between unseen. `id` was read before
-    /// this call: a path that changes its meaning meanwhile is armed again at the next scan.
-    pub(crate) fn arm(&mut self, dir: &RelPath, id: DirId) {
-        if self.armed.get(dir) == Some(&id) {
+    /// this call: a path that changes its meaning meanwhile is armed again at the next scan. `again`: also when it
+    /// is armed already, for `notify` drops the watch of a directory that took the name of a file when it reads of
+    /// that file's removal (9.0.0-rc.7, `queue_watch_removal`), and tells nobody.
+    pub(crate) fn arm(&mut self, dir: &RelPath, id: DirId, again: bool) {
+        let is_armed = self.is_armed(dir, id);
+        if is_armed && !again {
             return;
         }
-        // A mount is silent (inotify(7)), and the old watch would shadow the new one.
-        self.disarm(dir);
+        if !is_armed {
+            // A mount is silent (inotify(7)), and the old watch would shadow the new one.
+            self.disarm(dir);
+        }
         let Some(kernel) = &mut self.kernel else { return };
-        match kernel.arm(dir) {
+        let armed = kernel.arm(dir);
+        if armed.is_err() {
+            self.armed.remove(dir);
+        }
+        match armed {
             Ok(()) => {
                 self.armed.insert(dir.clone(), id);
             }
             Err(NotArmed::Missing) => {}
             Err(NotArmed::WatchLimit) => self.poll(dir, None),
             Err(NotArmed::Io(error)) => self.poll(dir, Some(&error)),
+        }
+    }
+
+    /// Scans `dir`, which lies on a file system of this kind: what others change there may cause no events.
+    pub(crate) fn rely_on_scans(&mut self, dir: &RelPath, kind: &'static str) {
+        if self.kernel.is_none() || self.polled.contains(dir) {
+            return;
+        }
+        // Something was mounted over what was watched.
+        self.disarm(dir);
+        self.polled.insert(dir.clone());
+        if self.kinds_told.insert(kind) {
+            info!(watch = %self.watch, path = %dir, filesystem = kind,
+                "scanning this directory and all others like it: changes by others may cause no events there");
         }
     }
 
@@ -143,8 +169,42 @@ impl Coverage {
         }
     }
 
-    /// The directories of [`Polled::Some`].
-    pub(crate) fn polled_dirs(&self) -> impl Iterator<Item = &RelPath> {
-        self.polled.iter()
+    /// How many directories [`Polled::Some`] are.
+    pub(crate) fn polled_count(&self) -> usize {
+        self.polled.len()
+    }
+
+    /// Those of them from which a walk reaches all others.
+    pub(crate) fn polled_places(&self) -> impl Iterator<Item = &RelPath> {
+        self.polled.iter().filter(|dir| dir.is_root() || !self.polled.contains(&dir.parent()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::stat;
+
+    /// A limit that no proof needs.
+    const PATIENCE: Duration = Duration::from_mins(1);
+
+    #[test]
+    fn a_watch_that_was_dropped_behind_our_back_is_back_with_the_next_scan_of_the_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, name): (Arc<Path>, _) = (dir.path().into(), Name::parse("w").unwrap());
+        let inbox = Arc::new(Inbox::new(1 << 20));
+        let mut coverage = Coverage::new(&name, &root, &inbox, true);
+        let (top, id) = (RelPath::root(), stat::dir_id(&root, true).unwrap());
+        coverage.arm(&top, id, false);
+        coverage.kernel.as_mut().unwrap().disarm(&top);
+        // Whatever the kernel told of that has been noted when it answers the next call.
+        coverage.arm(&top, id, true);
+        assert_eq!((coverage.armed_count(), coverage.polled()), (1, Polled::Nothing));
+        let _about_the_root = inbox.take(Duration::ZERO).unwrap();
+        std::fs::write(root.join("file"), "").unwrap();
+        let batch = inbox.take(PATIENCE).unwrap();
+        assert!(batch.files.contains(&RelPath::from_bytes(b"file")), "{batch:?}");
     }
 }

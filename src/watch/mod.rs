@@ -4,6 +4,7 @@
 //! file waits: for hints, for the next slice of a scan, for a timer. `pending`, `rules` and `schedule` decide,
 //! `coverage` and `scan` act, `root` and `tour` are the state in between. Every kind of loss has one answer: scan that place.
 
+mod breath;
 mod choice;
 mod coverage;
 pub(crate) mod inbox;
@@ -28,6 +29,7 @@ use std::{
 use tracing::{info, warn};
 
 use self::{
+    breath::Breath,
     inbox::Inbox,
     pending::Batch,
     root::{Abandoned, Root},
@@ -129,7 +131,7 @@ pub fn start(config: checked::Watch, ports: Ports) -> io::Result<Handle> {
 /// Takes a step, waits for hints or for the time of the next, and so on until the watch is stopped.
 fn run(config: &checked::Watch, ports: &Ports, inbox: &Arc<Inbox>) {
     let mut stage = Stage::new(config, ports, inbox);
-    let mut batch = Batch::default();
+    let (mut batch, mut breath) = (Batch::default(), Breath::new(clock::mono()));
     loop {
         ports.vitals.looks.look(clock::mono());
         if stage.step(batch, clock::mono()).is_err() {
@@ -138,7 +140,13 @@ fn run(config: &checked::Watch, ports: &Ports, inbox: &Arc<Inbox>) {
         let now = clock::mono();
         let patience = stage.patience(now);
         ports.vitals.looks.wait_until(now + patience);
+        if let Some(pause) = breath.pause(now) {
+            thread::park_timeout(pause); // nobody wakes it
+        }
         let Ok(noted) = inbox.take(patience) else { return };
+        if !noted.is_empty() {
+            breath.taken(clock::mono());
+        }
         ports.vitals.looks.begin(clock::mono());
         stall::here("watch");
         batch = noted;

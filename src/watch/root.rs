@@ -18,7 +18,7 @@ use super::{
     pending::Batch,
     rules::{Role, Rules},
     scan::Walk,
-    schedule::{Polled, Schedule},
+    schedule::Schedule,
     sweep::Sweep,
     tour::Tour,
 };
@@ -178,7 +178,7 @@ impl<'a> Root<'a> {
     /// Begins a walk, if anything is due.
     fn begin(&mut self, now: Instant) {
         if self.schedule.expire(self.coverage.polled(), now) {
-            for dir in self.coverage.polled_dirs() {
+            for dir in self.coverage.polled_places() {
                 self.schedule.mark(dir.clone());
             }
         }
@@ -232,16 +232,22 @@ impl<'a> Root<'a> {
         self.report(seen)
     }
 
-    /// Arms and opens the next directory, if it can; false when there is none left.
+    /// Opens and arms the next directory, before anything of it is read; false when there is none left.
     fn enter_next(&mut self, tour: &mut Tour) -> bool {
         let Some(place) = tour.walk.next_dir() else { return false };
         let dir = place.rel.clone();
         let entered = stat::dir_id(&dir.under(&self.path), dir.is_root()).and_then(|id| {
-            self.coverage.arm(&dir, id);
-            tour.walk.enter(place)
+            let entered = tour.walk.enter(place);
+            match &entered {
+                Ok(policy) if !Choice::of(self.config, *policy).events => {
+                    self.coverage.rely_on_scans(&dir, policy.kind);
+                }
+                _ => self.coverage.arm(&dir, id, tour.walk.is_whole()),
+            }
+            entered
         });
         match entered {
-            Ok(()) => {
+            Ok(_) => {
                 self.unreadable.remove(&dir);
             }
             Err(error) => self.not_entered(&dir, &error),
@@ -259,7 +265,7 @@ impl<'a> Root<'a> {
         if !whole {
             return;
         }
-        self.ports.vitals.scanned(LastScan { ended: now, took });
+        self.ports.vitals.scanned(LastScan { ended: now, took, other_size: tour.other_size });
         let first = tour.first;
         let scan = Scanned { known: tour.known, filesystem: self.place.filesystem, first };
         let Ok(missing) = self.ports.memory.scanned(scan) else {
@@ -272,19 +278,14 @@ impl<'a> Root<'a> {
             info!(watch = %self.config.name, path = %self.path.display(),
                 directories = self.coverage.armed_count(),
                 filesystem = self.place.policy.kind,
-                backend = self.coverage.backend(), because = self.because(),
+                backend = self.coverage.backend(), because = self.choice.reason(self.coverage.polled()),
                 writer_detection = self.choice.leases, identity = self.place.policy.told_apart_by(),
                 "watching");
         }
     }
 
-    fn because(&self) -> &'static str {
-        let is_out = self.choice.events && self.coverage.polled() == Polled::Everything;
-        if is_out { "no inotify instance is left" } else { self.choice.because }
-    }
-
     fn publish(&self) {
-        let (armed, polled) = (self.coverage.armed_count(), self.coverage.polled_dirs().count());
+        let (armed, polled) = (self.coverage.armed_count(), self.coverage.polled_count());
         self.ports.vitals.change(|looks| {
             looks.backend = self.coverage.backend();
             looks.filesystem = self.place.policy.kind;

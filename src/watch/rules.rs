@@ -25,7 +25,7 @@ pub(crate) enum Role {
 
 impl<'a> Rules<'a> {
     pub(crate) fn of(watch: &'a Watch) -> Self {
-        Self { watch, depth_max: if watch.recursive { watch.max_depth } else { 0 } }
+        Self { watch, depth_max: watch.depth_max() }
     }
 
     /// What a file of this name is.
@@ -43,7 +43,7 @@ impl<'a> Rules<'a> {
 
     /// Whether a directory of this name is watched and scanned.
     pub(crate) fn enters(&self, dir: &RelPath) -> bool {
-        dir.is_root() || (dir.depth() < self.depth_max && self.watch.selection.enters_dir(dir))
+        self.watch.enters(dir)
     }
 
     /// Whether a file of this size counts.

@@ -48,6 +48,8 @@ pub(crate) struct Slice {
     pub(crate) is_late: bool,
     /// The files.
     pub(crate) files: Vec<(RelPath, Sample)>,
+    /// Others, whose size does not count.
+    pub(crate) other_size: u64,
 }
 
 impl Walk {
@@ -93,17 +95,18 @@ impl Walk {
         self.open.is_some()
     }
 
-    /// The next directory to enter, which must be armed first; `None` when the walk has ended.
+    /// The next directory to enter; `None` when the walk has ended.
     pub(crate) fn next_dir(&mut self) -> Option<Place> {
         self.todo.pop()
     }
 
-    /// Opens a directory for reading.
-    pub(crate) fn enter(&mut self, place: Place) -> io::Result<()> {
+    /// Opens a directory, which must be armed before it is read, and says what to expect of its file system.
+    pub(crate) fn enter(&mut self, place: Place) -> io::Result<Policy> {
         // The root may be a symbolic link that the operator configured; nothing below it may.
         let dir = Directory::open(&place.rel.under(&self.root), place.rel.is_root())?;
+        let policy = dir.policy();
         self.open = Some(OpenDir { place, dir });
-        Ok(())
+        Ok(policy)
     }
 
     /// Reads on, at most `entries_max` entries; directories among them are kept for later.
@@ -114,7 +117,7 @@ impl Walk {
     ) -> Result<Slice, (RelPath, io::Error)> {
         let Some(mut open) = self.open.take() else { return Ok(Slice::empty()) };
         let (policy, is_late) = (open.dir.policy(), open.place.is_late);
-        let mut slice = Slice { policy, is_late, files: Vec::new() };
+        let mut slice = Slice { policy, is_late, files: Vec::new(), other_size: 0 };
         for _ in 0..entries_max {
             let Some(entry) = open.dir.next_entry() else { return Ok(slice) };
             let entry = match entry {
@@ -124,6 +127,7 @@ impl Walk {
             match look(&open, &entry, rules) {
                 Some(Look::Dir(rel)) => self.todo.push(Place { rel, is_late }),
                 Some(Look::File(rel, sample)) => slice.files.push((rel, sample)),
+                Some(Look::OtherSize) => slice.other_size += 1,
                 None => {}
             }
         }
@@ -134,13 +138,14 @@ impl Walk {
 
 impl Slice {
     fn empty() -> Self {
-        Self { policy: Policy::of(0), is_late: false, files: Vec::new() }
+        Self { policy: Policy::of(0), is_late: false, files: Vec::new(), other_size: 0 }
     }
 }
 
 enum Look {
     Dir(RelPath),
     File(RelPath, Sample),
+    OtherSize,
 }
 
 /// Judges one entry; stats it only when its name and type leave that open.
@@ -159,9 +164,9 @@ fn look(open: &OpenDir, entry: &Entry, rules: &Rules<'_>) -> Option<Look> {
     let sample = open.dir.sample(entry).ok()?;
     match sample.kind {
         Kind::Dir => rules.enters(&rel).then_some(Look::Dir(rel)),
-        Kind::File => {
-            (candidate && rules.takes_size(sample.size)).then_some(Look::File(rel, sample))
-        }
+        Kind::File if !candidate => None,
+        Kind::File if !rules.takes_size(sample.size) => Some(Look::OtherSize),
+        Kind::File => Some(Look::File(rel, sample)),
         Kind::Symlink | Kind::Other => None,
     }
 }

@@ -118,9 +118,13 @@ in
     url = everything [ { services.watchd.settings.endpoint.crm.url = lib.mkForce "https://example.org/other"; } ];
     endpoint = everything [ { services.watchd.settings.endpoint.third.url = "https://example.org/third"; } ];
     path = everything [ { services.watchd.settings.watch.scans.path = lib.mkForce "/srv/elsewhere"; } ];
+    drain = everything [ { services.watchd.settings.shutdown.drain = lib.mkForce "90s"; } ];
     format = everything [ { services.watchd.settings.log.format = lib.mkForce "json"; } ];
     credential = everything [ { services.watchd.credentials.more = "/run/secrets/more"; } ];
   };
+
+  # 256 is the first with WantsMountsFor=.
+  systemd255 = unitsOf (evaluate "255" [ configurations.everything ]);
 
   # From systemd 260 on a reload brings new credentials.
   systemd260 = unitsOf (evaluate "260" [ configurations.everything ]);

@@ -115,6 +115,13 @@ in
   two_listeners = settings "services.watchd.settings.http.listen is set, but the socket unit's addresses go first. Put the address into services.watchd.listen" {
     http.listen = "127.0.0.1:8080";
   };
+  listener_where_it_cannot_write = {
+    expected = "services.watchd.settings.http.listen: the service may make no socket at /run/watchd-http.sock. Use unix:/run/watchd/http.sock, or put the path into services.watchd.listen";
+    configuration.services.watchd = {
+      listen = [ ];
+      settings.http.listen = "unix:/run/watchd-http.sock";
+    };
+  };
   binary_change = settings "services.watchd.settings.restart.on_binary_change: a program in the Nix store never changes; a new one is a new unit. Leave it out" {
     restart.on_binary_change = true;
   };

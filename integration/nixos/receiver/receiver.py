@@ -3,11 +3,13 @@
 Standard library only. POST to any path outside /control is a webhook. It is recorded, in memory and in a file,
 and answered as /control/answer said last:
 
-    POST /control/answer    {"status": 503, "times": 3, "headers": {"retry-after": "2"}, "hang": true}
-                            times: for so many requests, then 200 again; absent: until told otherwise
+    POST /control/answer    {"status": 503, "headers": {"retry-after": "2"}, "hang": true, "path": "a", "times": 3}
                             hang: the answer waits until /control/release
+                            path: to requests about this file (data.rel_path) alone; absent: to all others
+                            times: for so many of them, then as to all others; only with a path, for a request
+                            that an earlier script has sent may still be on its way
     POST /control/release   lets everything that hangs be answered
-    POST /control/reset     forgets all requests, releases, and answers 200
+    POST /control/reset     forgets all requests, releases, and answers 200 to everything
     GET  /control/requests  what came, oldest first: headers, the body in base64, when, and how it ended
 """
 
@@ -31,6 +33,7 @@ class Answer:
     times: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     hang: bool = False
+    path: str | None = None
 
 
 @dataclass
@@ -50,19 +53,29 @@ class Memory:
         self.file = file
         self.changed = threading.Condition()
         self.answer = Answer()
+        self.answer_about: dict[str, Answer] = {}
         self.released = 0
         self.requests: list[Recorded] = []
         if file.exists():
             self.requests = [Recorded(**json.loads(line)) for line in file.read_text().splitlines()]
 
-    def take(self, request: Recorded) -> Answer:
+    def tell(self, answer: Answer) -> None:
+        if answer.times is not None and answer.path is None:
+            raise ValueError("times without a path: any request could take the place of the one that is meant")
+        with self.changed:
+            if answer.path is None:
+                self.answer = answer
+            else:
+                self.answer_about[answer.path] = answer
+
+    def take(self, request: Recorded, path: str) -> Answer:
         with self.changed:
             self.requests.append(request)
-            answer = self.answer
+            answer = self.answer_about.get(path, self.answer)
             if answer.times is not None:
                 answer.times -= 1
                 if answer.times <= 0:
-                    self.answer = Answer()
+                    del self.answer_about[path]
             generation = self.released
             if answer.hang:
                 self.changed.wait_for(lambda: self.released != generation, HANG_SECONDS)
@@ -83,12 +96,21 @@ class Memory:
         with self.changed:
             self.requests.clear()
             self.answer = Answer()
+            self.answer_about.clear()
             self.file.write_text("")
         self.release()
 
     def shown(self) -> list[dict[str, object]]:
         with self.changed:
             return [asdict(request) for request in self.requests]
+
+
+def path_in(body: bytes) -> str:
+    """The file that a webhook is about, or nothing."""
+    try:
+        return str(json.loads(body)["data"]["rel_path"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -113,7 +135,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.control(self.path.removeprefix("/control/"), body)
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Recorded(self.path, headers, base64.b64encode(body).decode(), time.time())
-        answer = self.memory.take(request)
+        answer = self.memory.take(request, path_in(body))
         try:
             self.reply(answer.status, b"", answer.headers)
             self.memory.answered(request, answer.status)
@@ -123,8 +145,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def control(self, what: str, body: bytes) -> None:
         if what == "answer":
-            with self.memory.changed:
-                self.memory.answer = Answer(**json.loads(body))
+            try:
+                self.memory.tell(Answer(**json.loads(body)))
+            except (TypeError, ValueError) as error:
+                return self.reply(400, str(error).encode())
         elif what == "release":
             self.memory.release()
         elif what == "reset":

@@ -96,6 +96,16 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// How many directories there may be between the root and a file.
+    pub fn depth_max(&self) -> usize {
+        if self.recursive { self.max_depth } else { 0 }
+    }
+
+    /// Whether a directory of this name is watched and scanned.
+    pub fn enters(&self, dir: &RelPath) -> bool {
+        dir.is_root() || (dir.depth() < self.depth_max() && self.selection.enters_dir(dir))
+    }
+
     /// Whether a file of this size counts.
     pub fn takes_size(&self, size: u64) -> bool {
         size >= self.size_min && self.size_max.is_none_or(|max| size <= max)

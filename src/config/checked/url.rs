@@ -1,6 +1,6 @@
 //! URLs that were checked, and that do not show what may be secret in them (P10).
 
-use std::{fmt, net::IpAddr, path::PathBuf};
+use std::{fmt, path::PathBuf};
 
 use reqwest::Url;
 
@@ -69,11 +69,6 @@ impl SecretUrl {
     /// Whether TLS is spoken.
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
-    }
-
-    /// The address, when the host is one and not a name.
-    pub fn literal(&self) -> Option<IpAddr> {
-        self.0.host_str()?.trim_matches(['[', ']']).parse().ok()
     }
 }
 

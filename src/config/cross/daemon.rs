@@ -5,17 +5,23 @@ use std::{path::PathBuf, time::Duration};
 use tracing_subscriber::filter::Targets;
 
 use super::Crossing;
-use crate::config::{
-    Sources,
-    checked::{Address, Instance, Log, LogFormat, Restart, SelfCheck, State},
-    file, flags,
-    problem::{Place, Wrong},
+use crate::{
+    arrival::RelPath,
+    config::{
+        Sources,
+        checked::{Address, Instance, Log, LogFormat, Restart, SelfCheck, State, Watch},
+        file, flags,
+        problem::{Place, Wrong},
+    },
 };
 
 const INSTANCE_LEN_MAX: usize = 128;
 
 /// SQLite counts rows in an `i64`; this is far below it, and far above what a small box can hold.
 const EVENTS_MAX: u64 = 1_000_000_000;
+
+/// What the journal keeps in the state directory.
+const STATE_FILES: [&str; 5] = ["journal.db", "journal.db-wal", "seen.copy", "instance", "lock"];
 
 /// A smaller outbox could not hold one body.
 const OUTBOX_BYTES_MIN: u64 = 4096;
@@ -60,6 +66,21 @@ impl Crossing<'_> {
             Some(hash) => dir.join(format!("dirs-{hash}")),
             None => dir,
         })
+    }
+
+    /// What the journal writes must not be an arrival, or each announcement would make the next. And the lease
+    /// probe must not open its files: closing one gives up every POSIX lock that this process has on it
+    /// (fcntl(2)), which are what keeps others out of the database.
+    pub(super) fn state_is_watched(&mut self, state: Option<&State>, watches: &[Watch]) {
+        let Some(State { dir, .. }) = state else { return };
+        for watch in watches {
+            let Some(dir) = RelPath::below(&watch.path, dir) else { continue };
+            let is_taken = |name: &&str| watch.selection.takes_file(&dir.join(name.as_bytes()));
+            if watch.enters(&dir) && STATE_FILES.iter().any(is_taken) {
+                let key = ["watch", watch.name.as_str(), "path"];
+                self.object_to_both(&key, &["state", "dir"], Wrong::StateWatched);
+            }
+        }
     }
 
     pub(super) fn self_check(&mut self, typed: &file::SelfCheck) -> SelfCheck {

@@ -49,6 +49,7 @@ impl Crossing<'_> {
         let watches = self.watches(typed);
         self.later(typed);
         let state = self.state(&typed.state);
+        self.state_is_watched(state.as_ref(), &watches);
         let listen = self.listen(&typed.http.listen);
         let log = self.log(&typed.log);
         let control = self.control(&typed.control.socket);

@@ -126,7 +126,7 @@ fn check_looks_at_what_is_named_and_load_does_not() {
     write("good", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
     write("ed", "whsk_canary-canary");
     write("ca", "nothing");
-    sources.env = env(&[("STATE_DIRECTORY", "/etc/passwd/x")]);
+    sources.env = env(&[("STATE_DIRECTORY", "/etc/group/x")]);
     let loaded = good(&sources);
     assert!(matches!(endpoint(&loaded, "crm").url, UrlSource::File(_)));
     let problems = inspect(&sources).err().unwrap();
@@ -137,7 +137,7 @@ fn check_looks_at_what_is_named_and_load_does_not() {
         "/ed` holds no usable secret: what follows the prefix is not",
         "/gone`",
         "/ca` holds no certificate",
-        "`state.dir`: `/etc/passwd",
+        "`state.dir`: `/etc/group",
     ] {
         assert_eq!(
             about.iter().filter(|a| a.contains(expected)).count(),

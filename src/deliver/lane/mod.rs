@@ -23,7 +23,7 @@ mod operator;
 mod outcome;
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -43,7 +43,7 @@ use crate::{
 /// Events loaded ahead, at least: enough that the journal is asked once for many.
 const WINDOW_MIN: usize = 256;
 /// Ends that wait for stable storage. A slow disk slows the lane down here, in bounded memory.
-pub const CONCLUDING_MAX: usize = 256;
+pub const CONCLUDING_MAX: usize = 512;
 
 /// Longer delays are remembered as this one: a point in time has a limit, too.
 const DELAY_MAX: Duration = Duration::from_hours(24 * 365);
@@ -71,7 +71,7 @@ pub struct Lane {
     schedule: Schedule,
     queue: VecDeque<Due>,
     running: Vec<Running>,
-    concluding: Vec<i64>,
+    concluding: HashSet<i64>,
     breaker: Breaker,
     pace: Pace,
     memory: Memory,
@@ -86,7 +86,7 @@ impl Lane {
             schedule,
             queue: VecDeque::new(),
             running: Vec::new(),
-            concluding: Vec::new(),
+            concluding: HashSet::new(),
             breaker: Breaker::new(now),
             pace: Pace::new(rate, now),
             memory: Memory::default(),
@@ -263,7 +263,7 @@ impl Lane {
 
     fn keep_or_conclude(&mut self, due: Due, ended: &Ended, class: Class) {
         if ended.conclusion.is_some() {
-            self.concluding.push(due.seq);
+            self.concluding.insert(due.seq);
         } else if matches!(class, Class::Local | Class::Gone) {
             // Nobody was asked about it: it keeps its turn.
             self.queue.push_front(due);
@@ -305,7 +305,7 @@ impl Lane {
 
     /// The end of an event is on stable storage.
     pub fn concluded(&mut self, seq: i64) {
-        self.concluding.retain(|held| *held != seq);
+        self.concluding.remove(&seq);
     }
 
     /// The journal knows that the endpoint is parked.

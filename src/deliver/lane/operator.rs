@@ -22,6 +22,17 @@ impl Lane {
         self.pace.restart(now);
     }
 
+    /// A running event went where this endpoint is no longer: it keeps its turn, and nothing is charged.
+    pub fn ask_another(&mut self, seq: i64) {
+        let Some(running) = self.running.iter_mut().find(|r| r.seq == seq) else { return };
+        let (due, probe) = (running.due.take(), running.probe);
+        self.void_probe(probe);
+        if let Some(due) = due {
+            self.queue.push_front(due);
+        }
+        self.slot_free(seq);
+    }
+
     /// The events that are loaded and not started.
     pub fn waiting(&self) -> Vec<i64> {
         self.queue.iter().map(|due| due.seq).collect()

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::super::{request::Form, signature::Signer, *};
+use super::super::{open::Terms, request::Form, signature::Signer, *};
 use crate::{
     arrival::{Conclusion, Due, DueBatch, EventId, Name, RelPath, Unavailable, UrlPrint, Wake},
     config::checked::{Format, SecretUrl, Statuses, UrlSource},
@@ -272,14 +272,14 @@ pub(super) struct Bench {
     pub(super) reads: Arc<Mutex<VecDeque<u8>>>,
 }
 
+/// Of unsigned requests to the URL with this print.
+pub(super) fn terms(print: u8) -> Arc<Terms> {
+    let print = UrlPrint([print; 16]);
+    Arc::new(Terms { redactor: excerpt::Redactor::default(), print, signed: false })
+}
+
 fn opened(script: &Script, print: u8) -> Opened<Script> {
-    Opened {
-        courier: script.clone(),
-        form: form(),
-        redactor: excerpt::Redactor::default(),
-        print: UrlPrint([print; 16]),
-        contents: [print; 32],
-    }
+    Opened { courier: script.clone(), form: form(), terms: terms(print), contents: [print; 32] }
 }
 
 impl Bench {

@@ -277,21 +277,15 @@ async fn what_is_cut_is_not_charged() {
 #[tokio::test(start_paused = true)]
 async fn a_lane_waits_for_its_files() {
     static TRIES: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-    let vitals = LaneVitals::default();
+    let (vitals, notices) = (LaneVitals::default(), Notices::default());
     let (_stop, mut orders) = orders();
     let start = clock::mono();
     let endpoint = Arc::new(endpoint());
-    let opened = open_lane(&endpoint, &vitals, &mut orders, |_| {
+    let opened = open_lane(&endpoint, (&vitals, &notices), &mut orders, |_| {
         if TRIES.fetch_add(1, Relaxed) < 2 {
             return Err(OpenError::File { path: "/x".into(), why: std::io::ErrorKind::NotFound });
         }
-        Ok(Opened {
-            courier: (),
-            form: form(),
-            redactor: excerpt::Redactor::default(),
-            print: UrlPrint([0; 16]),
-            contents: [0; 32],
-        })
+        Ok(Opened { courier: (), form: form(), terms: fakes::terms(0), contents: [0; 32] })
     });
     assert!(opened.await.is_some());
     assert_eq!((clock::mono() - start).as_secs(), 20);

@@ -89,7 +89,13 @@ async fn a_url_file_that_comes_later_is_found() {
     std::fs::write(&url, "ftp://example.net").unwrap();
     assert!(matches!(open(&endpoint), Err(OpenError::Url { .. })));
     std::fs::write(&url, "http://127.0.0.1:9/T0KEN").unwrap();
-    let opened = open_lane(&Arc::new(endpoint), &LaneVitals::default(), &mut told, open).await;
+    let opened = open_lane(
+        &Arc::new(endpoint),
+        (&LaneVitals::default(), &Notices::default()),
+        &mut told,
+        open,
+    )
+    .await;
     let parsed = SecretUrl::parse("http://127.0.0.1:9/T0KEN").unwrap();
-    assert_eq!(opened.unwrap().print, print_of(&parsed));
+    assert_eq!(opened.unwrap().terms.print, print_of(&parsed));
 }

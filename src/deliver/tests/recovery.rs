@@ -187,6 +187,24 @@ async fn a_receiver_that_is_gone_is_found_again_when_its_url_file_changes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_old_url_says_parks_no_new_one_and_an_event_that_it_refused_is_asked_of_the_new() {
+    let outbox = Fake::with(3);
+    let script = Script::answers(vec![status(410), status(410), status(410)]);
+    script.0.lock().unwrap().takes = Duration::from_secs(20);
+    let bench = Bench::new(&outbox, &script);
+    bench.run(10).await;
+    bench.reopen(Some(8)).await;
+    script.0.lock().unwrap().takes = Duration::from_millis(10);
+    bench.run(30).await;
+    assert_eq!(bench.vitals.state(), LaneState::Running);
+    let inside = outbox.lock();
+    assert_eq!((inside.delivered.len(), inside.parked), (3, None));
+    assert!(inside.conclusions.is_empty(), "charged: {:?}", inside.conclusions);
+    drop(inside);
+    assert_eq!(bench.vitals.waiting.load(Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_operator_says_about_statuses_is_done() {
     let statuses = Statuses { success: vec![302], retry: vec![404], permanent: vec![500] };
     let outbox = Fake::with(3);

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{Call, Courier, OpenError, Opened, Parking, Stop, Worker};
 
@@ -27,6 +27,12 @@ impl<C: Courier> Worker<C> {
 
     pub(super) fn release(&mut self) -> Option<Call> {
         self.renewal.releases(|| self.lane.busy()).then_some(Call::Release)
+    }
+
+    /// The receiver at the URL before this one wants nothing more, and that is no word about this one.
+    pub(super) fn gone_elsewhere(&mut self, seq: i64) {
+        info!(endpoint = %self.endpoint, "a URL that this endpoint had before is gone (410)");
+        self.lane.ask_another(seq);
     }
 
     /// They were read again. What cannot be used changes nothing: the receiver may well still take what it

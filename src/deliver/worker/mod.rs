@@ -17,7 +17,7 @@ use super::{
     discards::Discards,
     doubt::{Doubt, Kept},
     lane::{Change, Lane, Outcome},
-    open::{OpenError, Opened},
+    open::{OpenError, Opened, Terms},
     parking::Parking,
     reading::{self, Read},
     renewal::Renewal,
@@ -42,7 +42,7 @@ const ASK_EVERY: Duration = Duration::from_mins(1);
 const ASK_IDLE: Duration = Duration::from_mins(10);
 /// Delivered events wait so long, or until there are so many, to be stored together.
 const GATHER: Duration = Duration::from_millis(100);
-const GATHER_MAX: usize = 64;
+const GATHER_MAX: usize = 256;
 
 pub(super) struct Worker<C> {
     endpoint: Name,
@@ -89,7 +89,7 @@ impl<C: Courier> Worker<C> {
             lane: Lane::new(endpoint.concurrency, endpoint.rate_limit, schedule, now),
             tasks: JoinSet::new(),
             stop: Stop::Run,
-            parking: Parking::Asked(opened.print),
+            parking: Parking::Asked(opened.terms.print),
             doubt: Doubt::none(Kept::of(endpoint), now),
             renewal: Renewal::default(),
             opened,
@@ -108,7 +108,7 @@ impl<C: Courier> Worker<C> {
 
     /// The first call: is the endpoint parked?
     pub(super) fn first_call(&mut self) -> Call {
-        let print = self.opened.print;
+        let print = self.opened.terms.print;
         self.parking = Parking::Asked(print);
         Call::IsParked(print)
     }
@@ -171,9 +171,9 @@ impl<C: Courier> Worker<C> {
 
     fn send(&mut self, due: &Due) {
         let attempt_no = due.attempts.saturating_add(1);
-        let Opened { form, courier, .. } = &self.opened;
+        let Opened { form, courier, terms, .. } = &self.opened;
         let request = form.request(due.event, attempt_no, clock::wall(), &due.body);
-        let attempt = attempt(courier.clone(), due.seq, request);
+        let attempt = attempt(courier.clone(), due.seq, Arc::clone(terms), request);
         self.tasks.spawn(async { Task::Attempted(attempt.await) });
     }
 
@@ -216,13 +216,17 @@ impl<C: Courier> Worker<C> {
     }
 
     fn attempted(&mut self, attempted: Attempted, now: Instant) -> Option<Call> {
-        let Attempted { seq, mut result, duration, resent } = attempted;
+        let Attempted { seq, terms, mut result, duration, resent } = attempted;
         if resent {
             self.lane.resent(now);
         }
         let rest = result.as_mut().ok().and_then(|reply| reply.rest.take());
         self.doubt.note(&result);
-        let outcome = self.read(&result, duration);
+        let outcome = self.read(&result, &terms, duration);
+        if outcome.class == Class::Gone && terms.print != self.opened.terms.print {
+            self.gone_elsewhere(seq);
+            return None;
+        }
         // Success leaves nothing to chance, and asks the kernel for none.
         let dice = if outcome.class == Class::Ok { MIDDLE } else { Dice(chance::bits()) };
         let ended = self.lane.ended(seq, &outcome, now, dice)?;
@@ -244,14 +248,17 @@ impl<C: Courier> Worker<C> {
         change
     }
 
-    fn read(&self, result: &Result<Reply, crate::http::Fault>, took: Duration) -> Outcome {
+    fn read(
+        &self,
+        result: &Result<Reply, crate::http::Fault>,
+        terms: &Terms,
+        took: Duration,
+    ) -> Outcome {
         let now = clock::wall();
         if let Ok(reply) = result {
             self.note_clock(reply, now);
         }
-        let Opened { form, redactor, .. } = &self.opened;
-        let signed = form.is_signed();
-        reading::outcome(result, &Read { redactor, statuses: &self.statuses, signed, now, took })
+        reading::outcome(result, &Read { terms, statuses: &self.statuses, now, took })
     }
 
     fn note_clock(&self, reply: &Reply, now: WallMs) {
@@ -265,7 +272,7 @@ impl<C: Courier> Worker<C> {
             Change::Closed(_) => Some(Call::Release),
             Change::Parked if self.parking == Parking::Open => {
                 self.parking = Parking::Telling;
-                Some(Call::Park(self.opened.print))
+                Some(Call::Park(self.opened.terms.print))
             }
             Change::Parked | Change::Opened => None,
         }
@@ -301,7 +308,7 @@ impl<C: Courier> Worker<C> {
             Answer::Released => self.stale = true,
             Answer::Parked => self.parking = Parking::Parked,
             // About the URL before this one: the next turn asks again.
-            Answer::IsParked(_) if self.parking != Parking::Asked(self.opened.print) => {
+            Answer::IsParked(_) if self.parking != Parking::Asked(self.opened.terms.print) => {
                 self.parking = Parking::Parked;
                 self.stale = true;
             }

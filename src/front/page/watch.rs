@@ -74,7 +74,8 @@ fn looks(watch: &Watch) -> Markup {
             @if watch.polled_directories > 0 && watch.backend == "events" { " · " (watch.polled_directories) " scanned instead" }
             @if watch.unreadable_directories > 0 { " · " (watch.unreadable_directories) " cannot be read" }
             @if watch.overflows > 0 { " · " (count(watch.overflows, "overflow")) }
-            @if watch.ignored > 0 { " · " (watch.ignored) " ignored by size" }
+            @if scan.ignored > 0 { " · " (scan.ignored) " ignored by size" }
+            @if watch.unasked > 0 { " · " (watch.unasked) " settled without a word about writers" }
         } @else { "the first scan has not ended yet" }
     }
 }

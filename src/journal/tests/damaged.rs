@@ -12,6 +12,7 @@ use crate::{
     config::{self, Sources, checked::Config},
     journal::{
         look::{Filter, Place},
+        source::Source,
         store::{DATABASE, wal_of},
     },
 };

@@ -1,6 +1,7 @@
 mod damaged;
+mod forgetting;
 
-use std::{collections::HashMap, fs, path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -15,7 +16,7 @@ use super::{
     retention::RetentionClock,
     source::Source,
     store::{self, DATABASE, StoreError},
-    tables::{Backlog, Tables},
+    tables::{Backlog, Carried, Tables},
 };
 use crate::{
     arrival::{
@@ -86,8 +87,8 @@ impl Bench {
             attempts_max: ATTEMPTS_MAX,
         };
         let db = store::open(dir.path(), false, true).unwrap().db;
-        configured.apply(&db, NOW, 0).unwrap();
-        let tables = Tables::load(&db, seq_floor, HashMap::new()).unwrap();
+        configured.apply(&db, NOW).unwrap();
+        let tables = Tables::load(&db, Carried { seq_floor, ..Carried::default() }).unwrap();
         Self { dir, db, tables, room, later: Duration::ZERO }
     }
 
@@ -265,7 +266,7 @@ fn the_attempt_log_has_the_last_attempts_of_each_delivery_and_goes_with_it() {
     assert_eq!(bench.attempts(seq), 1, "those of the dead letter stay");
     bench.fails("a", seq, &retry(Duration::ZERO));
     assert_eq!(bench.attempts(seq), 1, "what is no longer there has no attempts");
-    assert_eq!(bench.deliveries().bury_oldest(0).unwrap(), 1);
+    assert_eq!(bench.deliveries().bury_oldest(0, 9).unwrap(), 1);
     assert_eq!(bench.attempts(seq), 0);
 }
 
@@ -275,7 +276,7 @@ fn p8_the_attempt_log_as_a_whole_is_bounded_and_its_oldest_rows_go_first() {
     let mut seqs = Vec::new();
     for number in 0..30 {
         bench.record_for(&["a"], &format!("f{number}"), number);
-        seqs.push(bench.tables.last_seq());
+        seqs.push(bench.tables.carried().seq_floor);
         for _ in 0..3 {
             bench.fails("a", *seqs.last().unwrap(), &retry(Duration::ZERO));
             let rows = super::attempts::count(&bench.db).unwrap();
@@ -446,7 +447,7 @@ fn p1_a_database_that_replaces_another_gives_no_sequence_number_twice() {
     bench.record("f", 1);
     let held = bench.due("a").events[0].seq;
     let mut other =
-        Bench::in_dir(tempfile::tempdir().unwrap(), &["a", "b"], bench.tables.last_seq());
+        Bench::in_dir(tempfile::tempdir().unwrap(), &["a", "b"], bench.tables.carried().seq_floor);
     for n in 0..20 {
         other.record(&n.to_string(), 1);
     }
@@ -542,7 +543,7 @@ fn p8_the_oldest_dead_letters_go_first() {
         bench.conclude("a", *seq, &dead());
         bench.conclude("b", *seq, &Conclusion::Delivered);
     }
-    assert_eq!(bench.deliveries().bury_oldest(2).unwrap(), 3);
+    assert_eq!(bench.deliveries().bury_oldest(2, 9).unwrap(), 3);
     let left: Vec<i64> = {
         let mut left = bench.db.prepare("SELECT seq FROM event ORDER BY seq").unwrap();
         left.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
@@ -621,18 +622,6 @@ fn a_file_that_is_back_at_a_version_that_is_dead_is_announced_again() {
     }
     bench.record("f", 2);
     assert!(matches!(bench.record("f", 1), Recorded::New(_)));
-}
-
-#[test]
-fn files_of_a_watch_that_is_not_configured_are_kept_for_a_while() {
-    let mut bench = Bench::new();
-    bench.record("f", 1);
-    bench.db.execute("UPDATE watch SET name = 'other'", []).unwrap();
-    let mut bench = bench.reopened();
-    bench.db.execute("DELETE FROM watch WHERE name = 'w'", []).unwrap();
-    bench.db.execute("UPDATE watch SET name = 'w' WHERE name = 'other'", []).unwrap();
-    bench.tables = Tables::load(&bench.db, 0, HashMap::new()).unwrap();
-    assert_eq!(bench.record("f", 1), Recorded::AlreadySeen, "back in time");
 }
 
 #[test]
@@ -759,7 +748,7 @@ proptest! {
                 Op::Treat(remedy, a) => drop(bench.treat(remedy, if a { "a" } else { "b" })),
                 Op::Reopen => bench = bench.reopened(),
             }
-            let fresh = Tables::load(&bench.db, 0, HashMap::new()).unwrap();
+            let fresh = Tables::load(&bench.db, Carried::default()).unwrap();
             let counts = |tables: &Tables| {
                 let backlog = |text: &str| tables.backlog(tables.endpoint(&name(text)).unwrap());
                 (backlog("a"), backlog("b"), tables.events, tables.dead)

@@ -55,6 +55,13 @@ fn of_watch(text: &mut String, watch: &Watch) {
     if waiting.files.is_empty() {
         let _ok = writeln!(text, "  no file is waited for");
     }
+    let ignored = watch.last_scan.as_ref().map_or(0, |scan| scan.ignored);
+    if ignored > 0 {
+        let _ok = writeln!(text, "  {ignored} ignored by size");
+    }
+    if watch.unasked > 0 {
+        let _ok = writeln!(text, "  {} settled without a word about writers", watch.unasked);
+    }
 }
 
 fn of_endpoint(text: &mut String, endpoint: &Endpoint) {

@@ -4,7 +4,10 @@
 //! at the start of that period, and no writer has it open. Every sign of life starts the period again. All
 //! of it is monotonic time of our own observation: mtime lies in about half of real drops.
 
+mod stuck;
 mod waiting;
+
+pub(crate) use self::stuck::Stuck;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -12,10 +15,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::arrival::{Found, Identity, RelPath, Sample, Settled, Sighting, Version};
+use crate::{
+    arrival::{Found, Identity, RelPath, Sample, Settled, Sighting, Version},
+    filesystem::Policy,
+};
+
+/// How long to wait for descriptors or memory.
+const SHORTAGE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The longest wait between two probes of a file that a writer holds.
-const SHORTAGE_PATIENCE: Duration = Duration::from_secs(2);
 const WRITER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Memory for one candidate beside its path: its state, and its places in two collections.
@@ -28,8 +36,8 @@ pub(crate) enum Outcome {
     Looked {
         /// How it looks.
         sample: Sample,
-        /// What its version is made of.
-        identity: Identity,
+        /// What to expect of the file system that holds it, which need not be that of the root.
+        policy: Policy,
         /// Whether writers were ruled out, or could not be asked for.
         asked: bool,
     },
@@ -71,13 +79,19 @@ pub(crate) enum Step {
 pub(crate) enum Writers {
     /// The kernel says that there are none.
     RuledOut,
-    /// Nobody could say; the quiet period has to do.
+    /// They can be seen on this file system, and nobody could say; the quiet period has to do.
     NoOpinion,
+    /// They cannot be seen on this file system.
+    Unseen,
 }
 
 /// The candidates of one root.
 #[derive(Debug)]
 pub(crate) struct Tracker {
+    /// As configured.
+    quiet_asked: Duration,
+    poll_interval: Duration,
+    /// On the file system of the root.
     quiet: Duration,
     waiting: HashMap<RelPath, Candidate>,
     deadlines: BTreeSet<(Instant, RelPath)>,
@@ -89,36 +103,58 @@ struct Candidate {
     sample: Option<Sample>,
     found: Found,
     first_seen: Instant,
+    /// Since when it has not been whole.
+    unsettled_since: Instant,
     /// The last sign of life.
     changed: Instant,
     until: Instant,
     refusals: u32,
     /// When a writer was first met since it last changed.
     held_since: Option<Instant>,
-    /// The journal had no room for it.
+    /// It was whole, and the journal had no room for it.
     refused: bool,
     /// Whether it was named as stuck.
     told: bool,
 }
 
 impl Candidate {
-    /// Something happened to it.
-    fn lives(&mut self, now: Instant) {
+    /// Its quiet period begins, with this look of it. What was taken back without one is whole as far as anybody
+    /// knows, unless `is_event`.
+    fn looks_like(&mut self, sample: Option<Sample>, is_event: bool, now: Instant) {
+        if is_event || self.sample.is_some() {
+            self.unsettle(now);
+        }
+        self.sample = sample;
         self.changed = now;
         self.refusals = 0;
         self.held_since = None;
-        self.refused = false;
+    }
+
+    /// It is not whole, or not any more.
+    fn unsettle(&mut self, now: Instant) {
+        if std::mem::take(&mut self.refused) {
+            self.unsettled_since = now;
+        }
     }
 }
 
 impl Tracker {
-    pub(crate) fn new(quiet: Duration) -> Self {
-        Self { quiet, waiting: HashMap::new(), deadlines: BTreeSet::new(), path_bytes: 0 }
+    /// By the keys `quiet` and `poll_interval`, on a root that nothing is known of yet.
+    pub(crate) fn new(quiet: Duration, poll_interval: Duration) -> Self {
+        Self {
+            quiet_asked: quiet,
+            poll_interval,
+            quiet,
+            waiting: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            path_bytes: 0,
+        }
     }
 
-    /// Applies to what is sighted from now on; a longer one also to what waits, for it may have been sighted on
-    /// the file system that is there now.
-    pub(crate) fn set_quiet(&mut self, quiet: Duration) {
+    /// The root lies on such a file system, and its quiet period is this. It applies to what is sighted from now
+    /// on; a longer one also to what waits, for it may have been sighted on the file system that is there now.
+    pub(crate) fn adopt(&mut self, policy: Policy) -> Duration {
+        let quiet = self.quiet_on(policy);
         let longer = quiet.saturating_sub(self.quiet);
         self.quiet = quiet;
         if !longer.is_zero() {
@@ -126,6 +162,11 @@ impl Tracker {
             let deadlines = std::mem::take(&mut self.deadlines).into_iter();
             self.deadlines = deadlines.map(|(until, path)| (until + longer, path)).collect();
         }
+        quiet
+    }
+
+    fn quiet_on(&self, policy: Policy) -> Duration {
+        policy.quiet(self.quiet_asked, self.poll_interval)
     }
 
     /// How many files are waiting.
@@ -146,6 +187,7 @@ impl Tracker {
                 sample: sighting.sample,
                 found: sighting.found,
                 first_seen: now,
+                unsettled_since: now,
                 changed: now,
                 until,
                 refusals: 0,
@@ -163,8 +205,7 @@ impl Tracker {
         if candidate.found == Found::Scan {
             candidate.found = sighting.found;
         }
-        candidate.sample = sighting.sample;
-        candidate.lives(now);
+        candidate.looks_like(sighting.sample, sighting.found == Found::Event, now);
         self.deadlines.remove(&(candidate.until, sighting.path.clone()));
         candidate.until = until;
         self.deadlines.insert((until, sighting.path));
@@ -187,6 +228,11 @@ impl Tracker {
         self.deadlines.first().map(|(until, _)| *until)
     }
 
+    /// When so many looks are due.
+    pub(crate) fn deadline_of(&self, many: usize) -> Option<Instant> {
+        self.deadlines.iter().nth(many.saturating_sub(1)).map(|(until, _)| *until)
+    }
+
     /// Files to look at now, at most `max`, with how they looked last. Each wants one [`Tracker::looked`].
     pub(crate) fn due(&mut self, now: Instant, max: usize) -> Vec<(RelPath, Option<Sample>)> {
         let mut due = Vec::new();
@@ -200,20 +246,30 @@ impl Tracker {
 
     /// Judges a look at a file that was due.
     pub(crate) fn looked(&mut self, path: &RelPath, outcome: &Outcome, now: Instant) -> Step {
+        let quiet = match outcome {
+            Outcome::Looked { policy, .. } => self.quiet_on(*policy),
+            _ => self.quiet,
+        };
         let Some(candidate) = self.waiting.get_mut(path) else { return Step::Dropped };
         let (step, wait) = match outcome {
-            &Outcome::Looked { sample, identity, asked } if candidate.sample == Some(sample) => {
-                let (found, since) = (candidate.found, candidate.first_seen);
-                self.forget(path);
-                let writers = if asked { Writers::RuledOut } else { Writers::NoOpinion };
-                return Step::Settled(settled(path, &sample, identity, found, since), writers);
+            &Outcome::Looked { sample, policy, asked } if candidate.sample == Some(sample) => {
+                // What was sighted by the root's period may lie where it has to be longer.
+                let quiet_for = now.saturating_duration_since(candidate.changed);
+                let rest = quiet.saturating_sub(quiet_for);
+                if rest.is_zero() {
+                    let (found, since) = (candidate.found, candidate.first_seen);
+                    self.forget(path);
+                    let settled = settled(path, &sample, policy.identity, found, since);
+                    return Step::Settled(settled, Writers::of(policy, asked));
+                }
+                (Step::Waits, rest)
             }
             &Outcome::Looked { sample, .. } => {
-                candidate.sample = Some(sample);
-                candidate.lives(now);
-                (Step::Waits, self.quiet)
+                candidate.looks_like(Some(sample), false, now);
+                (Step::Waits, quiet)
             }
             Outcome::Writing => {
+                candidate.unsettle(now);
                 let first = candidate.refusals == 0;
                 let wait = self.quiet.saturating_mul(1 << candidate.refusals.min(8));
                 candidate.refusals += 1;
@@ -245,6 +301,7 @@ impl Tracker {
             sample: None,
             found: settled.found,
             first_seen: settled.since,
+            unsettled_since: now,
             changed: now,
             until,
             refusals: 0,
@@ -254,18 +311,15 @@ impl Tracker {
         };
         self.insert(settled.path, candidate);
     }
+}
 
-    /// Files that have been waiting for longer than `after` and were not named before, with the time.
-    pub(crate) fn stuck(&mut self, after: Duration, now: Instant) -> Vec<(RelPath, Duration)> {
-        let mut stuck = Vec::new();
-        for (path, candidate) in &mut self.waiting {
-            let age = now.saturating_duration_since(candidate.first_seen);
-            if age >= after && !candidate.told {
-                candidate.told = true;
-                stuck.push((path.clone(), age));
-            }
+impl Writers {
+    fn of(policy: Policy, asked: bool) -> Self {
+        match (asked, policy.lease) {
+            (true, _) => Self::RuledOut,
+            (false, true) => Self::NoOpinion,
+            (false, false) => Self::Unseen,
         }
-        stuck
     }
 }
 

@@ -4,6 +4,12 @@ use super::*;
 use crate::arrival::{Kind, Stamp, Witness};
 
 const QUIET: Duration = Duration::from_secs(2);
+const POLL: Duration = Duration::from_secs(1);
+
+/// Magic numbers: the second steps mtime by two seconds, the third has no events.
+const EXT4: u64 = 0xef53;
+const VFAT: u64 = 0x4d44;
+const FUSE: u64 = 0x6573_5546;
 
 fn path(text: &str) -> RelPath {
     RelPath::from_bytes(text.as_bytes())
@@ -27,7 +33,7 @@ fn seen(name: &str, content: u64, found: Found) -> Sighting {
 }
 
 fn looked(content: u64) -> Outcome {
-    Outcome::Looked { sample: sample(content), identity: Identity::Inode, asked: true }
+    Outcome::Looked { sample: sample(content), policy: Policy::of(EXT4), asked: true }
 }
 
 /// A tracker, and a clock that only the test moves.
@@ -38,7 +44,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self { tracker: Tracker::new(QUIET), now: crate::clock::mono() }
+        Self { tracker: Tracker::new(QUIET, POLL), now: crate::clock::mono() }
     }
 
     fn after(&mut self, millis: u64) -> &mut Self {
@@ -53,6 +59,10 @@ impl Bench {
 
     fn due(&mut self) -> usize {
         self.tracker.due(self.now, 100).len()
+    }
+
+    fn stuck(&mut self) -> Stuck {
+        self.tracker.stuck(QUIET, self.now)
     }
 
     fn look(&mut self, outcome: &Outcome) -> Step {
@@ -73,8 +83,8 @@ fn nothing_is_due_before_the_quiet_period_has_passed() {
 fn a_longer_quiet_period_holds_for_what_waits_already_and_a_shorter_one_does_not() {
     let mut bench = Bench::new();
     bench.sight(1, Found::Scan);
-    bench.tracker.set_quiet(QUIET * 2);
-    bench.tracker.set_quiet(QUIET);
+    assert_eq!(bench.tracker.adopt(Policy::of(VFAT)), QUIET * 2);
+    assert_eq!(bench.tracker.adopt(Policy::of(EXT4)), QUIET);
     assert_eq!(bench.after(3999).due(), 0);
     assert!(matches!(bench.after(1).look(&looked(1)), Step::Settled(..)));
     bench.sight(2, Found::Scan).after(1999);
@@ -227,10 +237,88 @@ fn what_the_journal_had_no_room_for_is_looked_at_again_with_two_new_samples() {
 #[test]
 fn a_file_that_does_not_settle_is_named_once() {
     let mut bench = Bench::new();
-    bench.sight(1, Found::Event).after(600_000);
+    bench.sight(1, Found::Event).after(599_000).sight(2, Found::Event).after(1000);
     let after = Duration::from_mins(10);
-    assert_eq!(bench.tracker.stuck(after, bench.now), [(path("f"), after)]);
-    assert!(bench.tracker.stuck(after, bench.now).is_empty());
+    let told = Stuck { named: vec![(path("f"), after)], others: 0 };
+    assert_eq!(bench.tracker.stuck(after, bench.now), told);
+    assert_eq!(bench.tracker.stuck(after, bench.now), Stuck::default());
+}
+
+#[test]
+fn of_many_files_that_do_not_settle_the_oldest_are_named_and_the_others_counted() {
+    let mut bench = Bench::new();
+    for content in [1, 2] {
+        for number in 0..1000 {
+            bench.tracker.sighted(seen(&number.to_string(), content, Found::Event), bench.now);
+            bench.after(1);
+        }
+        bench.after(500);
+    }
+    let Stuck { named, others } = bench.stuck();
+    let names: Vec<_> = named.iter().map(|(path, _)| path.to_string()).collect();
+    assert_eq!(names, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    assert_eq!(others, 990);
+    assert_eq!(bench.stuck(), Stuck::default(), "each is told once");
+}
+
+/// While the journal has no room nothing is looked at.
+#[test]
+fn a_file_that_nobody_has_looked_at_in_time_is_not_told_as_one_that_does_not_settle() {
+    let mut bench = Bench::new();
+    bench.sight(1, Found::Event).after(600_000);
+    assert_eq!(bench.stuck(), Stuck::default());
+    bench.look(&Outcome::Writing);
+    assert_eq!(bench.stuck().named.len(), 1);
+}
+
+/// It has settled: that there is no room is told elsewhere.
+#[test]
+fn a_file_that_the_journal_has_no_room_for_is_not_told_as_one_that_does_not_settle() {
+    let mut bench = Bench::new();
+    bench.sight(1, Found::Event).after(2000);
+    for _ in 0..9 {
+        let Step::Settled(settled, _) = bench.look(&looked(1)) else { panic!("not settled") };
+        bench.tracker.again(settled, Duration::from_secs(30), bench.now);
+        assert!(matches!(bench.after(30_000).look(&looked(1)), Step::Waits));
+        assert_eq!(bench.stuck(), Stuck::default());
+        assert_eq!(bench.tracker.waiting().no_room, 1, "nothing has happened to it");
+        bench.after(2000);
+    }
+    let lives: [fn(&mut Bench); 3] = [
+        |bench| {
+            bench.sight(2, Found::Event);
+        },
+        |bench| assert!(matches!(bench.look(&looked(2)), Step::Waits)),
+        |bench| assert!(matches!(bench.look(&Outcome::Writing), Step::HeldByWriter { .. })),
+    ];
+    for lives in lives {
+        let mut bench = Bench::new();
+        bench.sight(1, Found::Event).after(2000);
+        let Step::Settled(settled, _) = bench.look(&looked(1)) else { panic!("not settled") };
+        bench.tracker.again(settled, QUIET, bench.now);
+        bench.after(2000).look(&looked(1));
+        lives(bench.after(2000));
+        bench.after(1000).sight(3, Found::Event);
+        assert_eq!(bench.after(999).stuck(), Stuck::default());
+        let Stuck { named, .. } = bench.after(1).stuck();
+        assert_eq!(named, [(path("f"), QUIET)], "since something happened to it");
+    }
+}
+
+#[test]
+fn whether_writers_were_ruled_out_depends_on_where_the_file_lies() {
+    let table = [
+        (EXT4, true, Writers::RuledOut),
+        (EXT4, false, Writers::NoOpinion),
+        (VFAT, false, Writers::Unseen),
+    ];
+    for (magic, asked, expected) in table {
+        let mut bench = Bench::new();
+        bench.sight(1, Found::Event).after(4000);
+        let looked = Outcome::Looked { sample: sample(1), policy: Policy::of(magic), asked };
+        let step = bench.look(&looked);
+        assert!(matches!(step, Step::Settled(_, writers) if writers == expected), "{step:?}");
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -252,8 +340,13 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
 proptest! {
     /// Against a model that knows only the last sign of life and the present content.
     #[test]
-    fn a_file_settles_exactly_when_it_was_left_alone_for_a_quiet_period(happenings in happenings()) {
+    fn a_file_settles_exactly_when_it_was_left_alone_for_the_quiet_period_of_its_file_system(
+        happenings in happenings(), magic in prop::sample::select(vec![EXT4, VFAT, FUSE]),
+    ) {
         let mut bench = Bench::new();
+        let policy = Policy::of(magic);
+        let quiet = policy.quiet(QUIET, POLL);
+        bench.tracker.adopt(Policy::of(EXT4));
         let (mut content, mut last_sign) = (0_u64, None);
         for happening in happenings {
             match happening {
@@ -274,12 +367,13 @@ proptest! {
                     bench.after(millis.into());
                     let now = bench.now;
                     for (path, _) in bench.tracker.due(now, 10) {
-                        let step = bench.tracker.looked(&path, &looked(content), now);
-                        let quiet_for = now - last_sign.take().expect("due without a sign of life");
-                        prop_assert!(matches!(step, Step::Settled(..)), "{step:?}");
-                        prop_assert!(quiet_for >= QUIET, "settled after {quiet_for:?}");
+                        let looked = Outcome::Looked { sample: sample(content), policy, asked: false };
+                        let step = bench.tracker.looked(&path, &looked, now);
+                        let quiet_for = now - last_sign.expect("due without a sign of life");
+                        prop_assert_eq!(matches!(step, Step::Settled(..)), quiet_for >= quiet);
+                        last_sign = last_sign.filter(|_| quiet_for < quiet);
                     }
-                    let overdue = last_sign.is_some_and(|sign| now - sign >= QUIET);
+                    let overdue = last_sign.is_some_and(|sign| now - sign >= quiet);
                     prop_assert!(!overdue, "left alone long enough, and not settled");
                 }
             }

@@ -18,12 +18,14 @@ pub(super) struct Tour {
     pub(super) began: Instant,
     /// How many files the journal knew.
     pub(super) known: u64,
+    /// How many files it met whose size does not count.
+    pub(super) other_size: u64,
     pub(super) first: Option<FirstScan>,
 }
 
 impl Tour {
     pub(super) fn new(walk: Walk, first: Option<FirstScan>, began: Instant) -> Self {
-        Self { walk, began, known: 0, first }
+        Self { walk, began, known: 0, other_size: 0, first }
     }
 
     /// Whether what was there before is announced as initial, or recorded silently.
@@ -38,6 +40,7 @@ impl Tour {
         memory: &dyn Memory,
         slice: Slice,
     ) -> Result<Vec<Sighting>, Unavailable> {
+        self.other_size += slice.other_size;
         if slice.files.is_empty() {
             return Ok(Vec::new());
         }

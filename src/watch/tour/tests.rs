@@ -86,7 +86,7 @@ impl Bench {
     ) -> (Vec<(String, Found)>, u64) {
         let walk = Walk::over(self.dir.path().into(), [RelPath::root()]);
         let mut tour = Tour::new(walk, first, crate::clock::mono());
-        let slice = Slice { policy: self.policy(), is_late: self.late, files };
+        let slice = Slice { policy: self.policy(), is_late: self.late, files, other_size: 0 };
         let seen = tour.news(&self.config, &self.journal, slice).unwrap();
         let told = seen.iter().map(|s| (s.path.to_string(), s.found)).collect();
         (told, tour.known)

@@ -14,6 +14,7 @@ use crate::{
         request::{Form, Request},
         signature::Signer,
     },
+    filesystem::Policy,
     globs::Selection,
     journal::entry::Entry,
     secret::SigningSecret,
@@ -23,6 +24,8 @@ use crate::{
 
 const QUIET: Duration = Duration::from_secs(2);
 const BATCH: usize = 128;
+/// The magic number of its file system.
+const EXT4: u64 = 0xef53;
 
 /// Files that come at once, as a burst brings them.
 pub struct Burst {
@@ -39,7 +42,7 @@ pub fn burst(many: u64) -> Burst {
         sample: Some(sample(number)),
         found: Found::Event,
     });
-    Burst { tracker: Tracker::new(QUIET), sightings: sightings.collect(), now: Instant::now() }
+    Burst { tracker: Tracker::new(QUIET, QUIET), sightings: sightings.collect(), now: Instant::now() }
 }
 
 /// Each is seen, waits for its quiet period, is looked at in batches and is whole. How many were.
@@ -59,7 +62,7 @@ pub fn settle(burst: Burst) -> usize {
         whole += due.len();
         for (path, seen) in due {
             let Some(sample) = seen else { continue };
-            let looked = Outcome::Looked { sample, identity: Identity::Inode, asked: true };
+            let looked = Outcome::Looked { sample, policy: Policy::of(EXT4), asked: true };
             let _step = tracker.looked(&path, &looked, later);
         }
     }

@@ -8,11 +8,12 @@ use super::meaning::{
     Taken, WrongEndpoint, WrongProxy, asked, meaning, secs,
 };
 use crate::{
-    arrival::{EventId, Name, RelPath},
+    arrival::{EventId, Name, RelPath, UrlPrint},
     clock::WallMs,
     config::checked::Statuses,
     deliver::{
         excerpt::Redactor,
+        open::Terms,
         reading::{self, Read},
     },
     http::{Barred, Fault, ProxyFault, Reply, TlsFault},
@@ -88,9 +89,9 @@ impl Bench {
                 ..Reply::default()
             }),
         };
-        let (redactor, took) = (Redactor::default(), Duration::ZERO);
-        let with =
-            Read { redactor: &redactor, statuses: &self.statuses, signed: true, now: NOW, took };
+        let terms = Terms { redactor: Redactor::default(), print: UrlPrint([1; 16]), signed: true };
+        let took = Duration::ZERO;
+        let with = Read { terms: &terms, statuses: &self.statuses, now: NOW, took };
         reading::outcome(&result, &with)
     }
 
