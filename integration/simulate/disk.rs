@@ -97,6 +97,11 @@ pub(crate) fn set_trouble(trouble: Trouble) {
     with(|disk| disk.trouble = trouble);
 }
 
+/// Whether operations fail.
+pub(crate) fn is_troubled() -> bool {
+    with(|disk| disk.trouble != Trouble::None)
+}
+
 pub(crate) fn is_full() -> bool {
     with(|disk| disk.trouble == Trouble::Full)
 }

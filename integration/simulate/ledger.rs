@@ -28,6 +28,8 @@ struct Ledger {
     before: BTreeMap<EventId, BTreeSet<Name>>,
     /// Versions that were recorded silently.
     silent: BTreeSet<EventId>,
+    /// Versions that may have been: the process died, or the disk failed, before the journal said so.
+    unsaid: BTreeSet<EventId>,
     /// Watches whose first complete scan is over.
     scanned: BTreeSet<Name>,
     /// Watches that lost what they knew: nothing that is there now may be taken for old.
@@ -61,6 +63,7 @@ pub(crate) fn database_lost(known: bool) {
         }
         ledger.handed.clear();
         ledger.silent.clear();
+        ledger.unsaid.clear();
         ledger.scanned.clear();
         ledger.is_lost |= known;
     });
@@ -172,9 +175,17 @@ pub(crate) fn scanned(source: &Source, scan: &Scanned) {
     }
 }
 
-/// Whether a version was recorded silently.
+/// The journal said nothing to that. What it wrote may be there all the same, unless it refused.
+pub(crate) fn perhaps_silently(source: &Source, entries: &[Present]) {
+    if disk::is_dead() || disk::is_troubled() {
+        let ids = entries.iter().map(|entry| id(&source.watch, &entry.path, &entry.version));
+        with(|ledger| ledger.unsaid.extend(ids));
+    }
+}
+
+/// Whether a version was recorded silently, or may have been.
 pub(crate) fn is_silent(id: EventId) -> bool {
-    with(|ledger| ledger.silent.contains(&id))
+    with(|ledger| ledger.silent.contains(&id) || ledger.unsaid.contains(&id))
 }
 
 /// How many versions were.

@@ -113,7 +113,7 @@ fn serve_and_note(question: Question) {
         Question::Record { source, batch, reply } => {
             ledger::handed_over(&source, &batch);
             let (of, files) = (source.clone(), batch.clone());
-            overhear(
+            let _unsaid = overhear(
                 reply,
                 |reply| Question::Record { source, batch, reply },
                 |answers| {
@@ -123,17 +123,18 @@ fn serve_and_note(question: Question) {
         }
         Question::Baseline { source, entries, reply } => {
             let (of, met) = (source.clone(), entries.clone());
-            overhear(
+            let is_said = overhear(
                 reply,
                 |reply| Question::Baseline { source, entries, reply },
-                |()| {
-                    ledger::recorded_silently(&of, &met);
-                },
+                |()| ledger::recorded_silently(&of, &met),
             );
+            if !is_said {
+                ledger::perhaps_silently(&of, &met);
+            }
         }
         Question::Scanned { source, scan, reply } => {
             let of = source.clone();
-            overhear(
+            let _unsaid = overhear(
                 reply,
                 |reply| Question::Scanned { source, scan, reply },
                 |_| {
@@ -147,15 +148,21 @@ fn serve_and_note(question: Question) {
 
 type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
 
-fn overhear<T>(to: Reply<T>, ask: impl FnOnce(Reply<T>) -> Question, note: impl FnOnce(&T)) {
+/// Serves a question, and notes the answer. False when there is none.
+fn overhear<T>(
+    to: Reply<T>,
+    ask: impl FnOnce(Reply<T>) -> Question,
+    note: impl FnOnce(&T),
+) -> bool {
     let (reply, mut answer) = oneshot::channel();
     serve(ask(reply));
-    if let Ok(answer) = answer.try_recv() {
-        if let Ok(answer) = &answer {
-            note(answer);
-        }
-        let _asker_gone = to.send(answer);
+    let Ok(answer) = answer.try_recv() else { return false };
+    let is_said = answer.is_ok();
+    if let Ok(answer) = &answer {
+        note(answer);
     }
+    let _asker_gone = to.send(answer);
+    is_said
 }
 
 /// One lane's view of the journal.
