@@ -8,7 +8,7 @@ use super::tracker::Tracker;
 /// After something was recorded, fewer than so many files wait so long for company: each commit writes some
 /// pages, however few files are in it, and flash wears out by pages. One file alone waits for nobody.
 const COMPANY: usize = 16;
-const COMPANY_PATIENCE: Duration = Duration::from_millis(50);
+const COMPANY_PATIENCE: Duration = Duration::from_millis(75);
 
 /// First and longest wait after the journal had no room.
 const ROOM_PATIENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));

@@ -41,7 +41,7 @@ use crate::{
 const ASK_EVERY: Duration = Duration::from_mins(1);
 const ASK_IDLE: Duration = Duration::from_mins(10);
 /// Delivered events wait so long, or until there are so many, to be stored together.
-const GATHER: Duration = Duration::from_millis(100);
+const GATHER: Duration = Duration::from_millis(200);
 const GATHER_MAX: usize = 256;
 
 pub(super) struct Worker<C> {
