@@ -10,6 +10,9 @@ use super::tracker::Tracker;
 const COMPANY: usize = 16;
 const COMPANY_PATIENCE: Duration = Duration::from_millis(75);
 
+/// What is left over from a rush of so many goes at once: the rush is over, and there will be no company.
+const RUSH: usize = 4 * COMPANY;
+
 /// First and longest wait after the journal had no room.
 const ROOM_PATIENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
@@ -32,10 +35,10 @@ impl Pace {
         Some(self.hold_until.map_or(look, |hold| hold.max(look)))
     }
 
-    /// The journal has recorded a batch.
-    pub(super) fn recorded(&mut self, now: Instant) {
+    /// The journal has recorded a batch of so many.
+    pub(super) fn recorded(&mut self, files: usize, now: Instant) {
         self.refusals = 0;
-        self.gather_until = Some(now + COMPANY_PATIENCE);
+        self.gather_until = (files < RUSH).then(|| now + COMPANY_PATIENCE);
     }
 
     /// The journal had no room for some of a batch. Gives how long they wait, and whether that is news.
@@ -75,7 +78,7 @@ mod tests {
         let mut pace = Pace::default();
         assert_eq!(pace.next_look(&tracker(0, t)), None);
         assert_eq!(pace.next_look(&tracker(1, t)), Some(t + QUIET));
-        pace.recorded(t);
+        pace.recorded(1, t);
         assert_eq!(pace.next_look(&tracker(1, t)), Some(t + QUIET));
     }
 
@@ -83,11 +86,13 @@ mod tests {
     fn few_files_after_others_wait_for_company_and_many_do_not() {
         let t = clock::mono();
         let mut pace = Pace::default();
-        pace.recorded(t + QUIET);
+        pace.recorded(63, t + QUIET);
         assert_eq!(pace.next_look(&tracker(15, t)), Some(t + QUIET + COMPANY_PATIENCE));
         let sixteenth = t + QUIET + Duration::from_millis(15);
         assert_eq!(pace.next_look(&tracker(16, t)), Some(sixteenth));
         assert_eq!(pace.next_look(&tracker(999, t)), Some(sixteenth));
+        pace.recorded(64, t + QUIET);
+        assert_eq!(pace.next_look(&tracker(15, t)), Some(t + QUIET), "the rest of a rush");
     }
 
     #[test]
@@ -100,7 +105,7 @@ mod tests {
         assert_eq!(waits.iter().filter(|(_, is_news)| *is_news).count(), 1);
         let hold = now + Duration::from_secs(30);
         assert_eq!(pace.next_look(&tracker(999, t)), Some(hold));
-        pace.recorded(hold);
+        pace.recorded(1, hold);
         assert_eq!(pace.refused(hold), (Duration::from_secs(1), true), "from the beginning");
     }
 }

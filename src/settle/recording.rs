@@ -34,7 +34,7 @@ impl Stage {
         let refused = both.filter(|(_, answer)| **answer == Recorded::NoRoom);
         let refused: Vec<Settled> = refused.map(|(file, _)| file).collect();
         if refused.is_empty() {
-            self.pace.recorded(now);
+            self.pace.recorded(answers.len(), now);
             return;
         }
         let (wait, is_news) = self.pace.refused(now);
