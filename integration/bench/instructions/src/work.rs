@@ -42,7 +42,11 @@ pub fn burst(many: u64) -> Burst {
         sample: Some(sample(number)),
         found: Found::Event,
     });
-    Burst { tracker: Tracker::new(QUIET, QUIET), sightings: sightings.collect(), now: Instant::now() }
+    Burst {
+        tracker: Tracker::new(QUIET, QUIET),
+        sightings: sightings.collect(),
+        now: Instant::now(),
+    }
 }
 
 /// Each is seen, waits for its quiet period, is looked at in batches and is whole. How many were.
