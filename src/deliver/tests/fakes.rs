@@ -8,9 +8,12 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::super::{open::Terms, request::Form, signature::Signer, *};
+use super::{
+    super::{open::Terms, request::Form, signature::Signer, *},
+    due,
+};
 use crate::{
-    arrival::{Conclusion, Due, DueBatch, EventId, Name, RelPath, Unavailable, UrlPrint, Wake},
+    arrival::{Conclusion, Due, DueBatch, Name, Unavailable, UrlPrint, Wake},
     config::checked::{Format, SecretUrl, Statuses, UrlSource},
     http::{Bytes, Fault, HeaderMap, Reply},
 };
@@ -44,16 +47,7 @@ impl Fake {
     }
 
     pub(super) fn add(&self, seq: i64) {
-        let due = Due {
-            seq,
-            event: EventId(i128::from(seq).to_be_bytes()),
-            watch: Name::parse("w").unwrap(),
-            path: RelPath::from_bytes(format!("f{seq}").as_bytes()),
-            body: Arc::from(b"{}".as_slice()),
-            attempts: 0,
-            rejections: 0,
-        };
-        self.lock().rows.push((clock::mono(), due));
+        self.lock().rows.push((clock::mono(), due(seq)));
         self.1.notify_waiters();
     }
 

@@ -9,9 +9,22 @@ use std::{collections::HashMap, sync::atomic::Ordering::Relaxed};
 use self::fakes::{Bench, Fake, Script, busy, endpoint, form, status};
 use super::*;
 use crate::{
-    arrival::{EventId, UrlPrint},
+    arrival::{Due, EventId, Name, RelPath, UrlPrint},
     http::Fault,
 };
+
+/// An event that was never tried.
+pub(in crate::deliver) fn due(seq: i64) -> Due {
+    Due {
+        seq,
+        event: EventId(i128::from(seq).to_be_bytes()),
+        watch: Name::parse("w").unwrap(),
+        path: RelPath::from_bytes(format!("f{seq}").as_bytes()),
+        body: Arc::from(b"{}".as_slice()),
+        attempts: 0,
+        rejections: 0,
+    }
+}
 
 /// Nothing is told yet; kept, so that nobody takes the daemon for gone.
 fn orders() -> (watch::Sender<Stop>, Orders) {

@@ -158,16 +158,21 @@ async fn one_event_that_waits_is_tried_at_once_when_the_files_turn_out_to_have_c
     assert_eq!(bench.script.sent().len(), 2);
 }
 
+/// The first requests are under way while the files are read, and then answered; later ones are at once.
+async fn while_files_change(bench: &Bench) {
+    bench.script.0.lock().unwrap().takes = Duration::from_secs(20);
+    bench.run(10).await;
+    bench.reopen(Some(8)).await;
+    bench.script.0.lock().unwrap().takes = Duration::from_millis(10);
+    bench.run(30).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_under_way_when_the_files_are_read_does_not_wait_for_its_refusal() {
     let outbox = Fake::with(1);
     let script = Script::answers(vec![status(401)]);
-    script.0.lock().unwrap().takes = Duration::from_secs(20);
     let bench = Bench::new(&outbox, &script);
-    bench.run(10).await;
-    bench.reopen(Some(8)).await;
-    script.0.lock().unwrap().takes = Duration::from_millis(10);
-    bench.run(30).await;
+    while_files_change(&bench).await;
     assert_eq!(outbox.lock().delivered, [1]);
 }
 
@@ -190,12 +195,8 @@ async fn a_receiver_that_is_gone_is_found_again_when_its_url_file_changes() {
 async fn what_the_old_url_says_parks_no_new_one_and_an_event_that_it_refused_is_asked_of_the_new() {
     let outbox = Fake::with(3);
     let script = Script::answers(vec![status(410), status(410), status(410)]);
-    script.0.lock().unwrap().takes = Duration::from_secs(20);
     let bench = Bench::new(&outbox, &script);
-    bench.run(10).await;
-    bench.reopen(Some(8)).await;
-    script.0.lock().unwrap().takes = Duration::from_millis(10);
-    bench.run(30).await;
+    while_files_change(&bench).await;
     assert_eq!(bench.vitals.state(), LaneState::Running);
     let inside = outbox.lock();
     assert_eq!((inside.delivered.len(), inside.parked), (3, None));

@@ -3,12 +3,13 @@
 use proptest::prelude::*;
 
 use super::super::*;
+use super::due;
 use super::meaning::{
     ATTEMPTS, Asks, Came, DELAYS, Event, Leaves, Meaning, Model, OurFault, Refused, RefusedForGood,
     Taken, WrongEndpoint, WrongProxy, asked, meaning, secs,
 };
 use crate::{
-    arrival::{EventId, Name, RelPath, UrlPrint},
+    arrival::UrlPrint,
     clock::WallMs,
     config::checked::Statuses,
     deliver::{
@@ -38,18 +39,8 @@ impl Bench {
     fn new(events: i64, concurrency: usize, statuses: Statuses) -> Self {
         let now = crate::clock::mono();
         let schedule = Schedule::new(&DELAYS.map(secs), ATTEMPTS);
-        let event = |seq: i64| {
-            let due = Due {
-                seq,
-                event: EventId(i128::from(seq).to_be_bytes()),
-                watch: Name::parse("w").unwrap(),
-                path: RelPath::from_bytes(format!("f{seq}").as_bytes()),
-                body: b"{}".as_slice().into(),
-                attempts: 0,
-                rejections: 0,
-            };
-            (seq, Event { due, at: now, scheduled: None, rejections: 0 })
-        };
+        let event =
+            |seq: i64| (seq, Event { due: due(seq), at: now, scheduled: None, rejections: 0 });
         let model = Model {
             events: (0..events).map(event).collect(),
             open: None,

@@ -1,29 +1,15 @@
 mod answers;
 mod meaning;
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
 
 use super::*;
-use crate::arrival::{EventId, Name, Refusal, RelPath};
+use crate::{arrival::Refusal, deliver::tests::due};
 
 const MID: Dice = Dice(0x8000_0000_8000_0000);
 
 fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
-}
-
-fn due(seq: i64) -> Due {
-    Due {
-        seq,
-        event: EventId(i128::from(seq).to_be_bytes()),
-        watch: Name::parse("w").unwrap(),
-        path: RelPath::from_bytes(format!("f{seq}").as_bytes()),
-        body: Arc::from(b"{}".as_slice()),
-        attempts: 0,
-        rejections: 0,
-    }
 }
 
 fn outcome(class: Class) -> Outcome {
