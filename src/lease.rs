@@ -1,7 +1,8 @@
 //! Asking the kernel whether anybody has a file open for writing: take a read lease, give it back at once.
 //!
 //! fcntl(2): a read lease is granted only while no process has the file open for writing, a writable
-//! mapping included. While it is held a writer's open waits, so it is never held: the next call drops it.
+//! mapping included. While it is held a writer's open waits, so it is never kept: the file is closed with the
+//! next call, and that drops it.
 //! A writer that opens within that window makes the kernel send us SIGIO, whose default is death: the
 //! daemon takes that signal before the first probe.
 
@@ -78,14 +79,10 @@ enum Writer {
     Unknown,
 }
 
-/// Whether a writer has the file behind `fd` open; `fd` must be open for reading only.
+/// Whether a writer has the file behind `fd` open; `fd` must be open for reading only, and be closed next.
 fn writer_of(fd: BorrowedFd<'_>) -> Writer {
     match lease(fd, libc::F_RDLCK) {
-        Ok(()) => {
-            // Cannot fail for a lease that was just granted; closing `fd` would drop it as well.
-            let _dropped = lease(fd, libc::F_UNLCK);
-            Writer::None
-        }
+        Ok(()) => Writer::None,
         Err(libc::EAGAIN) => Writer::Present,
         Err(_) => Writer::Unknown,
     }

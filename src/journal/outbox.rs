@@ -145,7 +145,7 @@ impl Deliveries<'_> {
                 if !self.update(seq, id, DEAD, 0, *attempts, refusal, now)? {
                     return Ok(false);
                 }
-                self.ended(seq, id)?;
+                let _none_left = self.ended(seq, id)?;
                 self.tables.died(id, refusal.class);
                 self.let_follow(seq, id)
             }
@@ -160,8 +160,9 @@ impl Deliveries<'_> {
         if ended == 0 {
             return Ok(false); // told twice: the first time a reply was lost
         }
-        self.ended(seq, endpoint)?;
-        self.forget_if_done(seq)?;
+        if self.ended(seq, endpoint)? {
+            self.db.prepare_cached("DELETE FROM event WHERE seq = ?1")?.execute([seq])?;
+        }
         self.let_follow(seq, endpoint)
     }
 
@@ -199,21 +200,22 @@ impl Deliveries<'_> {
         Ok(self.db.prepare_cached(sql)?.execute(row)? == 1)
     }
 
-    /// Counts a delivery out; and its event, when it was the last that waited.
-    pub(super) fn ended(&mut self, seq: i64, endpoint: i64) -> Result<(), StoreError> {
-        let sql =
-            "SELECT length(body), NOT EXISTS (SELECT 1 FROM delivery WHERE seq = ?1 AND state = 0),
+    /// Counts a delivery out; and its event, when it was the last that waited. True when the event has no
+    /// delivery left, be it dead or parked.
+    pub(super) fn ended(&mut self, seq: i64, endpoint: i64) -> Result<bool, StoreError> {
+        let sql = "SELECT length(body), (SELECT min(state) FROM delivery WHERE seq = ?1),
                    substr(path, 1, 1) = x'2f' FROM event WHERE seq = ?1";
         let row = self
             .db
             .prepare_cached(sql)?
-            .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-        match row.optional()? {
-            Some((_, _, true)) => self.tables.notice_ended(endpoint),
-            Some((bytes, last, false)) => self.tables.ended(endpoint, bytes, last),
-            None => {}
+            .query_row([seq], |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?, row.get(2)?)));
+        let Some((bytes, first, is_notice)) = row.optional()? else { return Ok(false) };
+        if is_notice {
+            self.tables.notice_ended(endpoint);
+        } else {
+            self.tables.ended(endpoint, bytes, first != Some(WAITS));
         }
-        Ok(())
+        Ok(first.is_none())
     }
 
     pub(super) fn forget_if_done(&self, seq: i64) -> Result<(), StoreError> {
@@ -222,7 +224,13 @@ impl Deliveries<'_> {
         Ok(())
     }
 
+    /// Nearly always there is none that follows, and SQLite makes a table for the rows that an UPDATE of an
+    /// index may meet, before it has met any: so it is looked first (measured).
     pub(super) fn let_follow(&self, seq: i64, endpoint: i64) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM delivery WHERE endpoint = ?2 AND behind = ?1";
+        if !self.db.prepare_cached(sql)?.exists(params![seq, endpoint])? {
+            return Ok(false);
+        }
         let sql = "UPDATE delivery SET behind = NULL WHERE endpoint = ?2 AND behind = ?1";
         Ok(self.db.prepare_cached(sql)?.execute(params![seq, endpoint])? > 0)
     }

@@ -148,7 +148,7 @@ impl Deliveries<'_> {
         let sql = "DELETE FROM delivery WHERE seq = ?1 AND endpoint = ?2";
         self.db.prepare_cached(sql)?.execute([seq, endpoint])?;
         match stand.state {
-            WAITS => self.ended(seq, endpoint)?,
+            WAITS => drop(self.ended(seq, endpoint)?),
             DEAD => self.tables.buried(endpoint, &stand.class),
             _ => self.tables.census.unparked(endpoint),
         }

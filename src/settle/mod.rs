@@ -26,6 +26,7 @@ use tracing::{debug, info, warn};
 use self::{
     aside::Aside,
     pace::Pace,
+    probe::Places,
     recording::UnderWay,
     tracker::{Outcome, Step, Stuck, Tracker, Writers},
     unclear::{Told, Unclear},
@@ -212,9 +213,10 @@ impl Stage {
         let due = self.tracker.due(now, BATCH);
         self.stale |= !due.is_empty();
         let mut whole = Vec::with_capacity(due.len());
+        let mut places = Places::default();
         for (path, before) in due {
             self.ports.vitals.settles.look(clock::mono());
-            let outcome = self.look(&path, before.as_ref());
+            let outcome = self.look(&path, before.as_ref(), &mut places);
             self.set_aside(&path, &outcome, now);
             match self.tracker.looked(&path, &outcome, now) {
                 Step::Settled(settled, writers) => {
@@ -267,15 +269,18 @@ impl Stage {
         self.ports.vitals.set_waiting(list);
     }
 
-    fn look(&self, path: &RelPath, before: Option<&Sample>) -> Outcome {
+    fn look(&self, path: &RelPath, before: Option<&Sample>, places: &mut Places) -> Outcome {
         match self.is_released(path) {
             Ok(true) => {}
             Ok(false) => return Outcome::NoMarker,
             Err(error) => return probe::failed(error),
         }
         let root = &self.config.path;
-        let (full, dir) = (path.under(root), path.parent().under(root));
-        match probe::look(&full, &dir, before, self.config.writer_detection) {
+        let policy = match places.policy(root, path.parent()) {
+            Ok(policy) => policy,
+            Err(error) => return probe::failed(error),
+        };
+        match probe::look(&path.under(root), policy, before, self.config.writer_detection) {
             Outcome::Looked { sample, .. }
                 if before == Some(&sample) && !self.config.takes_size(sample.size) =>
             {

@@ -4,24 +4,39 @@ use std::{io, path::Path};
 
 use super::tracker::Outcome;
 use crate::{
-    arrival::{Kind, Sample},
+    arrival::{Kind, RelPath, Sample},
     filesystem::Policy,
     lease::{self, Asked},
     stat,
 };
 
-/// Looks at `path`, a file in `dir`. `detect` says whether writers may be asked for at all.
-///
-/// What counts is the file system of the directory that holds the file, as it does for scans: something
-/// else may be mounted below the root, and both must come to the same version.
-pub(crate) fn look(path: &Path, dir: &Path, before: Option<&Sample>, detect: bool) -> Outcome {
-    let found = stat::place_policy(dir).and_then(|policy| {
-        if detect && policy.lease {
-            open_and_ask(path, before, policy)
-        } else {
-            stat_only(path, policy)
+/// The file systems that hold what is looked at in one go. Files come in heaps: the directory of the file before
+/// is not asked about again.
+#[derive(Default)]
+pub(super) struct Places(Option<(RelPath, Policy)>);
+
+impl Places {
+    /// The policy of the file system that holds `dir`, a directory below `root`.
+    pub(super) fn policy(&mut self, root: &Path, dir: RelPath) -> io::Result<Policy> {
+        if let Some((_, policy)) = self.0.as_ref().filter(|(last, _)| *last == dir) {
+            return Ok(*policy);
         }
-    });
+        let policy = stat::place_policy(&dir.under(root))?;
+        self.0 = Some((dir, policy));
+        Ok(policy)
+    }
+}
+
+/// Looks at the file `path`. `detect` says whether writers may be asked for at all.
+///
+/// `policy` is of the file system of the directory that holds the file, as it is for scans: something
+/// else may be mounted below the root, and both must come to the same version.
+pub(super) fn look(path: &Path, policy: Policy, before: Option<&Sample>, detect: bool) -> Outcome {
+    let found = if detect && policy.lease {
+        open_and_ask(path, before, policy)
+    } else {
+        stat_only(path, policy)
+    };
     found.unwrap_or_else(failed)
 }
 
@@ -54,6 +69,8 @@ fn stat_only(path: &Path, policy: Policy) -> io::Result<Outcome> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
     use crate::arrival::Identity;
 
@@ -65,9 +82,14 @@ mod tests {
         let there = stat::place_policy(dir.path()).unwrap().identity;
         // procfs stands for a file system that is mounted below the root, and that nobody knows.
         let version = Path::new("/proc/version");
+        let mut places = Places::default();
         for (path, identity) in [(path.as_path(), there), (version, Identity::SizeAndTime)] {
+            let (parent, name) =
+                (path.parent().unwrap(), path.parent().unwrap().file_name().unwrap());
+            let dir = RelPath::from_bytes(name.as_bytes());
+            let policy = places.policy(parent.parent().unwrap(), dir).unwrap();
             for detect in [true, false] {
-                let found = look(path, path.parent().unwrap(), None, detect);
+                let found = look(path, policy, None, detect);
                 let same =
                     matches!(found, Outcome::Looked { policy, .. } if policy.identity == identity);
                 assert!(same, "{}: {found:?}", path.display());
@@ -78,10 +100,12 @@ mod tests {
     #[test]
     fn a_place_that_is_gone_is_gone_and_one_that_cannot_be_looked_at_is_unclear() {
         let dir = tempfile::tempdir().unwrap();
-        let missing = dir.path().join("missing");
-        assert!(matches!(look(&missing.join("x"), &missing, None, true), Outcome::Gone));
+        let policy = stat::place_policy(dir.path()).unwrap();
+        assert!(matches!(look(&dir.path().join("x"), policy, None, true), Outcome::Gone));
+        let missing = Places::default().policy(dir.path(), RelPath::from_bytes(b"missing"));
+        assert!(matches!(failed(missing.unwrap_err()), Outcome::Gone));
         let long = dir.path().join("x".repeat(300));
-        assert!(matches!(look(&long, dir.path(), None, true), Outcome::Unclear(_)));
+        assert!(matches!(look(&long, policy, None, true), Outcome::Unclear(_)));
         let shortage = rustix::io::Errno::MFILE.into();
         assert!(matches!(failed(shortage), Outcome::Short(_)));
     }

@@ -102,22 +102,18 @@ impl Lane {
 
     /// Takes events that the journal says are due; how many of them were new.
     pub fn load(&mut self, events: Vec<Due>) -> usize {
+        // The journal hands out one event of a path at a time; a second one here would break the order.
+        let running = self.running.iter().filter_map(|r| r.due.as_ref());
+        let held = self.queue.iter().chain(running);
+        let mut paths: HashSet<_> = held.map(|due| (due.path.clone(), due.watch.clone())).collect();
         let before = self.queue.len();
         for due in events {
-            if !self.holds(&due) {
+            let is_held = self.concluding.contains(&due.seq);
+            if !is_held && paths.insert((due.path.clone(), due.watch.clone())) {
                 self.queue.push_back(due);
             }
         }
         self.queue.len() - before
-    }
-
-    /// The journal hands out one event of a path at a time; a second one here would break the order.
-    fn holds(&self, new: &Due) -> bool {
-        let same =
-            |old: &Due| old.seq == new.seq || (old.path == new.path && old.watch == new.watch);
-        self.concluding.contains(&new.seq)
-            || self.queue.iter().any(same)
-            || self.running.iter().filter_map(|r| r.due.as_ref()).any(same)
     }
 
     /// Whether [`Lane::start`] would start one.
