@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    configured::Room, entry::Entry, retention::RetentionClock, source::Source, store::StoreError,
-    tables::Tables,
+    configured::Room, entry::Entry, retention::RetentionClock, source::Source,
+    statements::Statements, store::StoreError, tables::Tables,
 };
 use crate::{
     arrival::{
@@ -46,11 +46,17 @@ impl Seen {
 
 /// A transaction's view: the connection, and the counts that it changes.
 pub(crate) struct Arrivals<'a> {
-    pub(crate) db: &'a Connection,
-    pub(crate) tables: &'a mut Tables,
+    db: &'a Connection,
+    tables: &'a mut Tables,
+    statements: Statements<'a>,
 }
 
-impl Arrivals<'_> {
+impl<'a> Arrivals<'a> {
+    /// For one batch.
+    pub(crate) fn new(db: &'a Connection, tables: &'a mut Tables) -> Self {
+        Self { db, tables, statements: Statements::new(db) }
+    }
+
     /// Makes an arrival of `settled`, unless this version was announced before or there is no room.
     pub(crate) fn record(
         &mut self,
@@ -132,10 +138,10 @@ impl Arrivals<'_> {
         Ok(self.db.prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
     }
 
-    fn seen(&self, watch: i64, path: &RelPath) -> Result<Option<Seen>, StoreError> {
+    fn seen(&mut self, watch: i64, path: &RelPath) -> Result<Option<Seen>, StoreError> {
         let sql = "SELECT version, generation, event, gone_since IS NOT NULL
                    FROM seen WHERE watch = ?1 AND path = ?2";
-        let row = self.db.prepare_cached(sql)?.query_row(params![watch, path.as_bytes()], |row| {
+        let row = self.statements.get(sql)?.query_row(params![watch, path.as_bytes()], |row| {
             let (version, event): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(2)?);
             Ok((version, row.get(1)?, event, row.get(3)?))
         });
@@ -157,7 +163,7 @@ impl Arrivals<'_> {
         let seq = self.tables.next_seq(self.db)?;
         let sql = "INSERT INTO event (seq, id, watch, path, committed_ms, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let row = params![seq, id.0, watch, path.as_bytes(), committed_micros / 1000, body];
-        self.db.prepare_cached(sql)?.execute(row)?;
+        self.statements.get(sql)?.execute(row)?;
         self.tables.events += 1;
         Ok(seq)
     }
@@ -186,13 +192,13 @@ impl Arrivals<'_> {
         let endpoint = self.tables.endpoint(endpoint)?;
         let sql = "INSERT INTO delivery (seq, endpoint, state, behind, next_ms, attempts)
                    VALUES (?1, ?2, 0, ?3, 0, 0)";
-        self.db.prepare_cached(sql)?.execute(params![seq, endpoint, behind])?;
+        self.statements.get(sql)?.execute(params![seq, endpoint, behind])?;
         self.tables.waits(endpoint, bytes);
         Ok(())
     }
 
     fn remember(
-        &self,
+        &mut self,
         watch: i64,
         path: &RelPath,
         version: &Version,
@@ -203,7 +209,7 @@ impl Arrivals<'_> {
             "INSERT OR REPLACE INTO seen (watch, path, version, generation, event, gone_since)
                    VALUES (?1, ?2, ?3, ?4, ?5, NULL)";
         let row = params![watch, path.as_bytes(), version.to_bytes(), generation, event];
-        self.db.prepare_cached(sql)?.execute(row)?;
+        self.statements.get(sql)?.execute(row)?;
         Ok(())
     }
 

@@ -26,6 +26,7 @@ mod retention;
 mod schema;
 pub mod snapshot;
 pub(crate) mod source;
+mod statements;
 mod store;
 mod tables;
 pub(crate) mod watch_view;

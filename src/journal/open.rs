@@ -1,6 +1,6 @@
 //! An open database: it answers questions, a group of writing ones in one transaction.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{collections::BTreeMap, path::Path, time::Instant};
 
 use rusqlite::{Connection, OptionalExtension};
 use tracing::{debug, warn};
@@ -235,16 +235,13 @@ impl Open {
         batch: &[Settled],
         refuses: bool,
     ) -> Result<Vec<Recorded>, StoreError> {
-        if refuses || self.disk_is_short()? {
+        if refuses || is_short(&self.db, &self.configured.dir)? {
             return Ok(vec![Recorded::NoRoom; batch.len()]);
         }
         let (now, room) = (clock::wall_micros(), self.configured.room);
-        let mut recorded = Vec::with_capacity(batch.len());
-        for settled in batch {
-            let mut arrivals = Arrivals { db: &self.db, tables: &mut self.tables };
-            recorded.push(arrivals.record(source, settled, &self.origin, room, now)?);
-        }
-        Ok(recorded)
+        let mut arrivals = Arrivals::new(&self.db, &mut self.tables);
+        let record = |settled| arrivals.record(source, settled, &self.origin, room, now);
+        batch.iter().map(record).collect()
     }
 
     fn treat(
@@ -254,7 +251,7 @@ impl Open {
         after: Place,
     ) -> Result<Treated, StoreError> {
         let Self { db, tables, configured, .. } = self;
-        Deliveries { db, tables }.treat(remedy, (filter, after), &configured.endpoints)
+        Deliveries::new(db, tables).treat(remedy, (filter, after), &configured.endpoints)
     }
 
     /// How attempts ended. On a disk that is nearly full what they said is not kept: the room is for what is
@@ -264,17 +261,18 @@ impl Open {
         endpoint: &Name,
         ends: &[(i64, Conclusion)],
     ) -> Result<bool, StoreError> {
-        let (now, max, mut news) = (clock::wall(), self.configured.attempts_max, false);
-        let mut is_short = None;
+        let Self { db, tables, configured, .. } = self;
+        let (now, mut news, mut short) = (clock::wall(), false, None);
+        let mut deliveries = Deliveries::new(db, tables);
         for (seq, end) in ends {
-            news |= self.deliveries().conclude(endpoint, *seq, end, now)?;
+            news |= deliveries.conclude(endpoint, *seq, end, now)?;
             let Some(refusal) = end.refusal() else { continue };
-            let is_short = match is_short {
+            let is_short = match short {
                 Some(known) => known,
-                None => *is_short.insert(self.disk_is_short()?),
+                None => *short.insert(is_short(db, &configured.dir)?),
             };
             if !is_short {
-                self.deliveries().log(endpoint, *seq, refusal, now, max)?;
+                deliveries.log(endpoint, *seq, refusal, now, configured.attempts_max)?;
             }
         }
         Ok(news)
@@ -282,17 +280,8 @@ impl Open {
 
     fn notify(&mut self, told: &Told) -> Result<bool, StoreError> {
         let Some(to) = &self.configured.operations else { return Ok(false) };
-        let mut deliveries = Deliveries { db: &self.db, tables: &mut self.tables };
+        let mut deliveries = Deliveries::new(&self.db, &mut self.tables);
         deliveries.notify(to, told, &self.origin, clock::wall_micros())
-    }
-
-    /// New events leave the last of the disk alone: what is delivered must be stored, and the log be
-    /// emptied into the database, or nothing would ever make room again. Free pages of the database are
-    /// room, too.
-    fn disk_is_short(&self) -> Result<bool, StoreError> {
-        let Ok(space) = stat::space(&self.configured.dir) else { return Ok(false) };
-        let reserve = DISK_RESERVE_MAX.min(space.total / 4);
-        Ok(space.free < reserve && space.free + store::free_bytes(&self.db)? < reserve)
     }
 
     /// Now and then: follows a clock that was set back, forgets what may be, gives free pages back, copies.
@@ -321,12 +310,20 @@ impl Open {
     }
 
     pub(super) fn arrivals(&mut self) -> Arrivals<'_> {
-        Arrivals { db: &self.db, tables: &mut self.tables }
+        Arrivals::new(&self.db, &mut self.tables)
     }
 
     pub(super) fn deliveries(&mut self) -> Deliveries<'_> {
-        Deliveries { db: &self.db, tables: &mut self.tables }
+        Deliveries::new(&self.db, &mut self.tables)
     }
+}
+
+/// New events leave the last of the disk alone: what is delivered must be stored, and the log be emptied into
+/// the database, or nothing would ever make room again. Free pages of the database are room, too.
+fn is_short(db: &Connection, dir: &Path) -> Result<bool, StoreError> {
+    let Ok(space) = stat::space(dir) else { return Ok(false) };
+    let reserve = DISK_RESERVE_MAX.min(space.total / 4);
+    Ok(space.free < reserve && space.free + store::free_bytes(db)? < reserve)
 }
 
 /// Said once it is true.

@@ -6,6 +6,7 @@ use rusqlite::{Connection, Error as SqlError, OptionalExtension, params};
 
 use super::{
     attempts::{self, Of},
+    statements::Statements,
     store::StoreError,
     tables::Tables,
 };
@@ -25,11 +26,17 @@ const WINDOW_BYTES: usize = 1 << 20;
 
 /// A transaction's view of the deliveries.
 pub(crate) struct Deliveries<'a> {
-    pub(crate) db: &'a Connection,
-    pub(crate) tables: &'a mut Tables,
+    pub(super) db: &'a Connection,
+    pub(super) tables: &'a mut Tables,
+    statements: Statements<'a>,
 }
 
-impl Deliveries<'_> {
+impl<'a> Deliveries<'a> {
+    /// For one batch.
+    pub(crate) fn new(db: &'a Connection, tables: &'a mut Tables) -> Self {
+        Self { db, tables, statements: Statements::new(db) }
+    }
+
     /// What is due for `endpoint` now, without what its lane holds; at most `limit` events.
     pub(crate) fn due(
         &mut self,
@@ -59,7 +66,7 @@ impl Deliveries<'_> {
     /// Goes through the index alone until it has found rows that are not held: those come first, and there
     /// are many of them while a lane is busy.
     fn pick(
-        &self,
+        &mut self,
         endpoint: i64,
         held: &[i64],
         limit: usize,
@@ -88,14 +95,13 @@ impl Deliveries<'_> {
         Ok(batch)
     }
 
-    fn fetch(&self, endpoint: i64, seq: i64) -> Result<Due, StoreError> {
+    fn fetch(&mut self, endpoint: i64, seq: i64) -> Result<Due, StoreError> {
         // An attempt that came early was free, and is logged all the same: never more than were charged.
         let sql = "SELECT d.attempts, e.id, e.watch, e.path, e.body,
                    CASE d.attempts WHEN 0 THEN 0 ELSE min(d.attempts, (SELECT count(*) FROM attempt a
                      WHERE a.seq = d.seq AND a.endpoint = d.endpoint AND a.class = 'reject')) END
                    FROM delivery d JOIN event e ON e.seq = d.seq WHERE d.seq = ?1 AND d.endpoint = ?2";
-        let mut row = self.db.prepare_cached(sql)?;
-        let mut rows = row.query(params![seq, endpoint])?;
+        let mut rows = self.statements.get(sql)?.query(params![seq, endpoint])?;
         let missing = || StoreError::Damaged(format!("delivery {seq} without its event"));
         let row = rows.next()?.ok_or_else(missing)?;
         let bytes =
@@ -156,12 +162,12 @@ impl Deliveries<'_> {
     /// same path may go now.
     pub(super) fn remove(&mut self, seq: i64, endpoint: i64) -> Result<bool, StoreError> {
         let sql = "DELETE FROM delivery WHERE seq = ?1 AND endpoint = ?2 AND state = 0";
-        let ended = self.db.prepare_cached(sql)?.execute(params![seq, endpoint])?;
+        let ended = self.statements.get(sql)?.execute(params![seq, endpoint])?;
         if ended == 0 {
             return Ok(false); // told twice: the first time a reply was lost
         }
         if self.ended(seq, endpoint)? {
-            self.db.prepare_cached("DELETE FROM event WHERE seq = ?1")?.execute([seq])?;
+            self.statements.get("DELETE FROM event WHERE seq = ?1")?.execute([seq])?;
         }
         self.let_follow(seq, endpoint)
     }
@@ -226,9 +232,9 @@ impl Deliveries<'_> {
 
     /// Nearly always there is none that follows, and SQLite makes a table for the rows that an UPDATE of an
     /// index may meet, before it has met any: so it is looked first (measured).
-    pub(super) fn let_follow(&self, seq: i64, endpoint: i64) -> Result<bool, StoreError> {
+    pub(super) fn let_follow(&mut self, seq: i64, endpoint: i64) -> Result<bool, StoreError> {
         let sql = "SELECT 1 FROM delivery WHERE endpoint = ?2 AND behind = ?1";
-        if !self.db.prepare_cached(sql)?.exists(params![seq, endpoint])? {
+        if !self.statements.get(sql)?.exists(params![seq, endpoint])? {
             return Ok(false);
         }
         let sql = "UPDATE delivery SET behind = NULL WHERE endpoint = ?2 AND behind = ?1";

@@ -103,11 +103,11 @@ impl Bench {
     }
 
     fn arrivals(&mut self) -> Arrivals<'_> {
-        Arrivals { db: &self.db, tables: &mut self.tables }
+        Arrivals::new(&self.db, &mut self.tables)
     }
 
     fn deliveries(&mut self) -> Deliveries<'_> {
-        Deliveries { db: &self.db, tables: &mut self.tables }
+        Deliveries::new(&self.db, &mut self.tables)
     }
 
     fn record(&mut self, path: &str, content: u64) -> Recorded {
