@@ -33,7 +33,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(2);
 const LEFT_BEHIND_MAX: usize = 16;
 
 /// How often the threads are looked at when none of them is away; and when one hangs, to see it come back.
-const HANG_CHECK: Duration = Duration::from_secs(30);
+const HANG_CHECK: Duration = Duration::from_mins(1);
 const HUNG_CHECK: Duration = Duration::from_secs(5);
 
 /// Every watched root.

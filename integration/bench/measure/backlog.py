@@ -7,6 +7,7 @@ from .daemon import free_port, page, wait_for
 
 COMMIT_PATIENCE_S = 1800
 AT_REST_S = 3
+WINDOW_MIB = 1.0  # SQLite's page cache: full with a tenth of the events or not, it grows no further
 STEADY = 0.6  # the last so many of them: before, the lane has only begun to try whether the receiver bears it
 
 
@@ -54,12 +55,14 @@ def backlog(start, names, options):
     few, many = waiting(start, options.waiting // 10), waiting(start, options.waiting)
     empty = empty_queue(start, min(options.waiting, 20_000))
     more = options.waiting - options.waiting // 10
+    grown = many["anon_mib"] - few["anon_mib"]
     return {"watchd": {
         "events": options.waiting,
         "rate of an empty queue": empty,
         "rate after recovery": many["delivered_per_s"],
         "ratio": many["delivered_per_s"] / empty,
-        "anon_bytes_per_event": (many["anon_mib"] - few["anon_mib"]) * 1024 * 1024 / more,
+        "anon_bytes_per_event": grown * 1024 * 1024 / more,
+        "anon_bytes_per_event_beyond_window": max(grown - WINDOW_MIB, 0) * 1024 * 1024 / more,
         "burst_peak_mib": many["burst_peak_mib"],
         "lost": many["lost"],
     }}

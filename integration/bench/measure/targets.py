@@ -25,7 +25,7 @@ TARGETS = {
     "archive.reconciled_s": [(ABSOLUTE, 2)],
     "archive.bytes_per_file": [(ABSOLUTE, 100)],
     "backlog.ratio": [(LEAST, 0.8)],
-    "backlog.anon_bytes_per_event": [(ABSOLUTE, 0)],
+    "backlog.anon_bytes_per_event_beyond_window": [(ABSOLUTE, 0)],
     "backlog.lost": [(ABSOLUTE, 0)],
     "size.size_mb": [(ABSOLUTE, 8)],
 }
