@@ -49,47 +49,69 @@ pub(super) enum Answer {
 const AGAIN_FIRST: Duration = Duration::from_millis(100);
 const AGAIN_MAX: Duration = Duration::from_secs(5);
 
-/// Makes one call, as often as it takes.
-pub(super) async fn ask<O: Outbox>(outbox: &O, endpoint: &Name, call: Call) -> Answer {
-    let mut wait = AGAIN_FIRST;
-    loop {
-        match ask_once(outbox, endpoint, &call).await {
-            Ok(answer) => return answer,
-            Err(Unavailable) if wait == AGAIN_FIRST => {
-                warn!(%endpoint, "the journal is not usable now; trying again");
-            }
-            Err(Unavailable) => {}
+/// How long a call waits that the journal could not do.
+struct Patience {
+    wait: Duration,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self { wait: AGAIN_FIRST }
+    }
+
+    async fn wait(&mut self, endpoint: &Name) {
+        if self.wait == AGAIN_FIRST {
+            warn!(%endpoint, "the journal is not usable now; trying again");
         }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(AGAIN_MAX);
+        tokio::time::sleep(self.wait).await;
+        self.wait = (self.wait * 2).min(AGAIN_MAX);
     }
 }
 
-async fn ask_once<O: Outbox>(
+/// Makes one call, as often as it takes.
+pub(super) async fn ask<O: Outbox>(outbox: &O, endpoint: &Name, call: Call) -> Answer {
+    let mut patience = Patience::new();
+    loop {
+        let answer = match &call {
+            Call::Conclude(ends) => return conclude(outbox, endpoint, ends, patience).await,
+            Call::Due { held, limit } => {
+                let batch = outbox.due(endpoint, held.clone(), *limit).await;
+                batch.map(|batch| Answer::Due { batch })
+            }
+            Call::Release => outbox.release(endpoint).await.map(|()| Answer::Released),
+            Call::Park(print) => outbox.park(endpoint, *print).await.map(|()| Answer::Parked),
+            Call::IsParked(print) => outbox.is_parked(endpoint, *print).await.map(Answer::IsParked),
+            Call::Missing(held) => {
+                outbox.missing(endpoint, held.clone()).await.map(Answer::Missing)
+            }
+        };
+        match answer {
+            Ok(answer) => return answer,
+            Err(Unavailable) => patience.wait(endpoint).await,
+        }
+    }
+}
+
+/// Stores all of them, half as many at once each time that fails: together they take room in the journal's log,
+/// and it is this that makes room on a disk that is full.
+async fn conclude<O: Outbox>(
     outbox: &O,
     endpoint: &Name,
-    call: &Call,
-) -> Result<Answer, Unavailable> {
-    Ok(match call {
-        Call::Due { held, limit } => {
-            let batch = outbox.due(endpoint, held.clone(), *limit).await?;
-            Answer::Due { batch }
+    ends: &[(i64, Conclusion)],
+    mut patience: Patience,
+) -> Answer {
+    let (mut stored, mut at_once) = (0, ends.len());
+    while stored < ends.len() {
+        let part: Vec<_> = ends.iter().skip(stored).take(at_once).cloned().collect();
+        let many = part.len();
+        if outbox.conclude(endpoint, part).await.is_ok() {
+            stored += many;
+            continue;
         }
-        Call::Conclude(ends) => {
-            outbox.conclude(endpoint, ends.clone()).await?;
-            Answer::Concluded(ends.iter().map(|(seq, end)| (*seq, again(end))).collect())
-        }
-        Call::Release => {
-            outbox.release(endpoint).await?;
-            Answer::Released
-        }
-        Call::Park(print) => {
-            outbox.park(endpoint, *print).await?;
-            Answer::Parked
-        }
-        Call::IsParked(print) => Answer::IsParked(outbox.is_parked(endpoint, *print).await?),
-        Call::Missing(held) => Answer::Missing(outbox.missing(endpoint, held.clone()).await?),
-    })
+        at_once = (many / 2).max(1);
+        patience.wait(endpoint).await;
+    }
+    Answer::Concluded(ends.iter().map(|(seq, end)| (*seq, again(end))).collect())
 }
 
 fn again(conclusion: &Conclusion) -> Option<Duration> {

@@ -31,6 +31,8 @@ pub(super) struct Inside {
     pub(super) parked: Option<UrlPrint>,
     pub(super) unavailable: bool,
     pub(super) store_takes: Duration,
+    /// More ends than so many are refused, as on a disk that is nearly full.
+    pub(super) ends_max: Option<usize>,
     pub(super) asked: usize,
     pub(super) released: usize,
     pub(super) replayed: bool,
@@ -111,6 +113,9 @@ impl Outbox for Fake {
         let takes = self.usable()?.store_takes;
         tokio::time::sleep(takes).await;
         let mut inside = self.usable()?;
+        if inside.ends_max.is_some_and(|max| ends.len() > max) {
+            return Err(Unavailable);
+        }
         for (seq, end) in ends {
             inside.conclude(seq, &end);
         }

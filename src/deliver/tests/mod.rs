@@ -261,6 +261,14 @@ async fn an_unusable_journal_forgets_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn ends_that_cannot_be_stored_together_are_stored_a_few_at_a_time() {
+    let (outbox, script) = (Fake::with(500), Script::answers(vec![]));
+    outbox.lock().ends_max = Some(3);
+    Bench::new(&outbox, &script).run(5 * 60).await;
+    assert_eq!((outbox.lock().delivered.len(), script.sent().len()), (500, 500));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_drain_lets_requests_finish_and_starts_none() {
     let outbox = Fake::with(50);
     let script = Script::answers(Vec::new());
