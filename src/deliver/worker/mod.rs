@@ -283,12 +283,17 @@ impl<C: Courier> Worker<C> {
             Answer::Due { batch } => {
                 self.asking = false;
                 self.waiting_beyond = batch.waiting;
-                let (more, next_in) = (batch.more, batch.next_in);
-                let new = self.lane.load(batch.events);
-                self.ask_later(now);
-                if let Some(next_in) = next_in {
+                let had_nothing = batch.events.is_empty() && batch.waiting == 0;
+                self.ask_at = if had_nothing && self.lane.held().is_empty() {
+                    now + ASK_IDLE
+                } else {
+                    self.ask_at.min(now + ASK_EVERY)
+                };
+                if let Some(next_in) = batch.next_in {
                     self.ask_at = self.ask_at.min(now + next_in.min(ASK_EVERY));
                 }
+                let more = batch.more;
+                let new = self.lane.load(batch.events);
                 if batch.replayed {
                     self.lane.ease(now);
                 }
@@ -299,7 +304,6 @@ impl<C: Courier> Worker<C> {
                 for (seq, again) in ends {
                     self.concluded(seq, again, now);
                 }
-                self.ask_later(now);
             }
             Answer::Released => self.stale = true,
             Answer::Parked => self.parking = Parking::Parked,
@@ -311,12 +315,6 @@ impl<C: Courier> Worker<C> {
             Answer::IsParked(parked) => self.parked(parked, now),
             Answer::Missing(gone) => self.discards.answered(&mut self.lane, &gone),
         }
-    }
-
-    /// What is new is announced: where nothing waits and nothing is held there is little to ask for.
-    fn ask_later(&mut self, now: Instant) {
-        let is_idle = self.waiting_beyond == 0 && self.lane.held().is_empty();
-        self.ask_at = if is_idle { now + ASK_IDLE } else { self.ask_at.min(now + ASK_EVERY) };
     }
 
     fn concluded(&mut self, seq: i64, again: Option<Duration>, now: Instant) {
