@@ -100,14 +100,16 @@ async fn conclude<O: Outbox>(
     ends: &[(i64, Conclusion)],
     mut patience: Patience,
 ) -> Answer {
-    let (mut stored, mut at_once) = (0, ends.len());
+    let (mut stored, mut at_once, mut grows) = (0, ends.len(), true);
     while stored < ends.len() {
         let part: Vec<_> = ends.iter().skip(stored).take(at_once).cloned().collect();
         let many = part.len();
         if outbox.conclude(endpoint, part).await.is_ok() {
             stored += many;
+            at_once = if grows { at_once.saturating_mul(2) } else { at_once };
             continue;
         }
+        grows = stored == 0; // else it is their number, for fewer have just been stored
         at_once = (many / 2).max(1);
         patience.wait(endpoint).await;
     }

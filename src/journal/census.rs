@@ -30,14 +30,12 @@ impl Census {
         let sql = "SELECT endpoint, coalesce(class, ''), count(*) FROM delivery WHERE state = 1 GROUP BY 1, 2";
         let mut dead = db.prepare(sql)?;
         let dead = dead.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
-        let sql = "SELECT endpoint, count(*) FROM delivery WHERE state = ?1 GROUP BY 1";
-        let mut parked = db.prepare(sql)?;
-        let parked = parked.query_map([PARKED], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(Self {
-            dead: dead.collect::<Result<_, _>>()?,
-            parked: parked.collect::<Result<_, _>>()?,
-            oldest: BTreeMap::new(),
-        })
+        let mut find = db.prepare("SELECT endpoint FROM delivery WHERE state = ?1")?;
+        let (mut rows, mut parked) = (find.query([PARKED])?, BTreeMap::new());
+        while let Some(row) = rows.next()? {
+            *parked.entry(row.get(0)?).or_default() += 1;
+        }
+        Ok(Self { dead: dead.collect::<Result<_, _>>()?, parked, oldest: BTreeMap::new() })
     }
 
     /// One more dead letter.

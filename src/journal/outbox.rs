@@ -212,8 +212,8 @@ impl<'a> Deliveries<'a> {
         let sql = "SELECT length(body), (SELECT min(state) FROM delivery WHERE seq = ?1),
                    substr(path, 1, 1) = x'2f' FROM event WHERE seq = ?1";
         let row = self
-            .db
-            .prepare_cached(sql)?
+            .statements
+            .get(sql)?
             .query_row([seq], |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?, row.get(2)?)));
         let Some((bytes, first, is_notice)) = row.optional()? else { return Ok(false) };
         if is_notice {

@@ -111,28 +111,32 @@ impl Tables {
 
     /// Counts again what commits count along: after a rollback.
     pub(crate) fn recount(&mut self, db: &Connection) -> Result<(), StoreError> {
-        let sql = "SELECT d.endpoint, count(*), coalesce(sum(length(e.body)), 0)
-                   FROM delivery d JOIN event e ON e.seq = d.seq
-                   WHERE d.state = 0 AND substr(e.path, 1, 1) <> x'2f' GROUP BY d.endpoint";
-        let mut backlogs = db.prepare(sql)?;
-        let rows = backlogs.query_map([], |row| {
-            Ok((row.get(0)?, Backlog { events: row.get(1)?, bytes: row.get(2)? }))
-        })?;
-        self.backlogs = rows.collect::<Result<_, _>>()?;
-        let sql = "SELECT d.endpoint, count(*) FROM delivery d JOIN event e ON e.seq = d.seq
-                   WHERE d.state = 0 AND substr(e.path, 1, 1) = x'2f' GROUP BY d.endpoint";
-        let mut notices = db.prepare(sql)?;
-        let rows = notices.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        self.notices = rows.collect::<Result<_, _>>()?;
-        let sql = "SELECT count(DISTINCT d.seq) FROM delivery d JOIN event e ON e.seq = d.seq
-                   WHERE d.state = 0 AND substr(e.path, 1, 1) <> x'2f'";
-        self.events = db.query_row(sql, [], |row| row.get(0))?;
+        self.recount_waiting(db)?;
         let sql = "SELECT count(*) FROM delivery WHERE state = 1";
         self.dead = db.query_row(sql, [], |row| row.get(0))?;
         self.census = Census::take(db)?;
         self.attempts = attempts::count(db)?;
         self.live.clear();
         self.seq_end = self.next_seq; // the reserved block may have been rolled back
+        Ok(())
+    }
+
+    /// Row by row, in the order of the table: to group them SQLite would sort them in memory, however many there are.
+    fn recount_waiting(&mut self, db: &Connection) -> Result<(), StoreError> {
+        (self.backlogs, self.notices, self.events) = (HashMap::new(), HashMap::new(), 0);
+        let sql = "SELECT d.seq, d.endpoint, length(e.body), substr(e.path, 1, 1) = x'2f'
+                   FROM delivery d JOIN event e ON e.seq = d.seq WHERE d.state = 0 ORDER BY d.seq";
+        let mut waiting = db.prepare(sql)?;
+        let (mut rows, mut last) = (waiting.query([])?, None);
+        while let Some(row) = rows.next()? {
+            let (seq, endpoint): (i64, i64) = (row.get(0)?, row.get(1)?);
+            if row.get(3)? {
+                self.notice_waits(endpoint);
+                continue;
+            }
+            self.waits(endpoint, row.get(2)?);
+            self.events += u64::from(last.replace(seq) != Some(seq));
+        }
         Ok(())
     }
 
