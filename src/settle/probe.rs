@@ -10,8 +10,8 @@ use crate::{
     stat,
 };
 
-/// The file systems that hold what is looked at in one go. Files come in heaps: the directory of the file before
-/// is not asked about again.
+/// The file systems that hold what is looked at in one go, all of it below one root. Files come in heaps: the
+/// directory of the file before is not asked about again.
 #[derive(Default)]
 pub(super) struct Places(Option<(RelPath, Policy)>);
 
@@ -69,8 +69,6 @@ fn stat_only(path: &Path, policy: Policy) -> io::Result<Outcome> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::ffi::OsStrExt;
-
     use super::*;
     use crate::arrival::Identity;
 
@@ -84,10 +82,8 @@ mod tests {
         let version = Path::new("/proc/version");
         let mut places = Places::default();
         for (path, identity) in [(path.as_path(), there), (version, Identity::SizeAndTime)] {
-            let (parent, name) =
-                (path.parent().unwrap(), path.parent().unwrap().file_name().unwrap());
-            let dir = RelPath::from_bytes(name.as_bytes());
-            let policy = places.policy(parent.parent().unwrap(), dir).unwrap();
+            let dir = RelPath::below(Path::new("/"), path.parent().unwrap()).unwrap();
+            let policy = places.policy(Path::new("/"), dir).unwrap();
             for detect in [true, false] {
                 let found = look(path, policy, None, detect);
                 let same =
